@@ -1,0 +1,13 @@
+/* The kinds that gantry reads and writes.  May use: nothing else.  Threads: constant. */
+#pragma once
+
+#include "kube/client.h"
+
+extern const struct kube_kind KIND_NAMESPACE, KIND_SECRET, KIND_CONFIG_MAP, KIND_SERVICE_ACCOUNT,
+    KIND_EVENT, KIND_POD, KIND_NODE, KIND_PVC, KIND_PV, KIND_SERVICE;
+extern const struct kube_kind KIND_JOB, KIND_LEASE, KIND_STORAGE_CLASS, KIND_CRD, KIND_ROLE,
+    KIND_ROLE_BINDING, KIND_CLUSTER_ROLE, KIND_CLUSTER_ROLE_BINDING;
+extern const struct kube_kind KIND_PROVIDER, KIND_HOST, KIND_NETWORK_MAP, KIND_STORAGE_MAP,
+    KIND_PLAN, KIND_MIGRATION, KIND_HOOK, KIND_CONVERSION, KIND_FORKLIFT_CONTROLLER;
+extern const struct kube_kind KIND_VM, KIND_VMI, KIND_VMIM, KIND_DATA_VOLUME, KIND_STORAGE_PROFILE,
+    KIND_NETWORK_ATTACHMENT;

@@ -1,0 +1,23 @@
+/* The controllers that move virtual machines: providers, maps, hosts, hooks, plans, migrations.
+ *
+ * May use: base, data, lang, kube, source, inventory, validation, hook.  Threads: start and stop
+ * from one thread; everything else runs on its own workers.
+ */
+#pragma once
+
+struct error;
+struct inventory;
+struct kube_client;
+struct vm_move;
+
+struct vm_move_options {
+    struct kube_client *client;
+    struct inventory *inventory;
+    const char *main_namespace;
+};
+
+int vm_move_start(const struct vm_move_options *options, struct vm_move **out, struct error **err);
+void vm_move_stop(struct vm_move *move);
+
+/* For the inventory's on_change. */
+void vm_move_inventory_changed(void *move, const char *provider_ns, const char *provider_name);

@@ -1,0 +1,105 @@
+/* A provider of machines: one folder and one table of functions for each type.
+ *
+ * The inventory drives collect, the plan and migration controllers call the rest.  Adding a
+ * provider adds a folder and a row in source/registry.c; nothing else changes.
+ *
+ * May use: base, data, net, disk, kube.  Threads: one struct source may be used by several threads
+ * at once; collect has a thread of its own.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "source/machine.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cancel;
+struct error;
+struct kube_client;
+
+/* What a provider is opened with.  Borrowed during source_open. */
+struct source_config {
+    const json_t *provider; /* the Provider object */
+    const json_t *secret;   /* its Secret with decoded values under "data", or NULL; never logged */
+    const char *cache_dir;  /* a folder of this provider's own, for what may be lost */
+    struct kube_client *client; /* of the home cluster */
+};
+
+/* Where a collector puts what it finds.  KIND is the model's name ("VM", "Network", "Disk",
+ * "Storage", ...), OBJECT has the keys of the inventory's REST answers (at least "id" and "name";
+ * revision, selfLink and variant are added by the inventory).  Objects that did not change may be
+ * put again: the inventory compares. */
+struct source_sink {
+    void *arg;
+    void (*put)(void *arg, const char *kind, const json_t *object);
+    void (*remove)(void *arg, const char *kind, const char *id);
+    /* Everything there is has been put once: what was not put since begin is gone. */
+    void (*begin)(void *arg);
+    void (*complete)(void *arg);
+    /* A problem worth a user's notice that does not stop collecting; WHERE names the object. */
+    void (*problem)(void *arg, const char *where, const char *what);
+};
+
+struct source;
+
+enum source_power { SOURCE_POWER_OFF, SOURCE_POWER_ON, SOURCE_POWER_UNKNOWN };
+
+/* Where a disk's bytes are, as gantry-copy and an importer Pod need it. */
+struct source_disk_access {
+    char *uri;          /* gantry-copy's SOURCE as seen inside the Pod */
+    char *format;       /* --source-format, or NULL: by content */
+    json_t *volume;     /* a Pod volume to mount at mount_path (hostPath, nfs, ...), or NULL */
+    char *mount_path;
+    char *sha256;       /* expected digest of the source file (hex), or NULL; or "sha1:", "sha512:" */
+    json_t *secret_env; /* env entries (valueFrom.secretKeyRef) with credentials, or NULL */
+};
+
+void source_disk_access_reset(struct source_disk_access *access);
+
+struct source_ops {
+    const char *type;        /* Provider's spec.type */
+    bool needs_conversion;   /* guests must be converted for KVM */
+    bool can_warm;
+    bool can_power;          /* false: power, snapshots are never called */
+
+    /* Checks the configuration's form and makes the source; no long waits. */
+    int (*open)(const struct source_config *config, struct source **out, struct error **err);
+    void (*close)(struct source *source);
+
+    /* Connects and logs in, for the condition ConnectionTestSucceeded. */
+    int (*test)(struct source *source, struct cancel *cancel, struct error **err);
+
+    /* Reads everything, then follows changes until CANCEL is requested (ERROR_CANCELED). */
+    int (*collect)(struct source *source, const struct source_sink *sink, struct cancel *cancel,
+                   struct error **err);
+
+    /* Turns an inventory VM (what collect put) into the neutral description. */
+    int (*describe)(struct source *source, const json_t *vm, struct machine **out,
+                    struct error **err);
+
+    /* How disk DISK (an index into machine->disks) is read. */
+    int (*disk_access)(struct source *source, const json_t *vm, const struct machine *machine,
+                       size_t disk, struct source_disk_access *access, struct error **err);
+
+    /* Only with can_power. */
+    int (*power_get)(struct source *source, const char *vm_id, enum source_power *state,
+                     struct error **err);
+    int (*power_set)(struct source *source, const char *vm_id, enum source_power state, bool force,
+                     struct cancel *cancel, struct error **err);
+    /* Only with can_warm. */
+    int (*snapshot_create)(struct source *source, const char *vm_id, const char *name,
+                           char **snapshot, struct cancel *cancel, struct error **err);
+    int (*snapshot_remove)(struct source *source, const char *vm_id, const char *snapshot,
+                           struct cancel *cancel, struct error **err);
+};
+
+/* The table of a provider type, or NULL.  Borrowed. */
+const struct source_ops *source_find_ops(const char *type);
+
+/* The types known, NULL at the end. */
+const char *const *source_list_types(void);
+
+DEFINE_CLEANUP_IN_PLACE(source_disk_access, struct source_disk_access, source_disk_access_reset)
