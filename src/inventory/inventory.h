@@ -27,7 +27,9 @@ struct inventory_options {
 struct inventory *inventory_new(const struct inventory_options *options);
 void inventory_free(struct inventory *inventory); /* stops the collectors */
 
-/* Starts or restarts the collector of PROVIDER (the object) if its spec or secret changed.
+/* Starts the collector of PROVIDER (the object), or restarts it if its spec or secret changed; in
+ * any case remembers the object for the REST service.  Cheap: meant for every reconcile.  Fails if
+ * the configuration cannot be right (source_ops.open); what was there before is then stopped.
  * SECRET as in source_config. */
 int inventory_add_provider(struct inventory *inventory, const json_t *provider,
                            const json_t *secret, struct error **err);
@@ -35,27 +37,38 @@ void inventory_remove_provider(struct inventory *inventory, const char *ns, cons
 
 /* True once the first complete read is in. */
 bool inventory_is_complete(struct inventory *inventory, const char *ns, const char *name);
-/* The collector's last failure or problems as {message, problems: [{where, what}]}, or NULL. */
+/* The collector's last failure and its problems as a new {message, hint, problems: [{where, what}]}
+ * (message and hint only after a failure that is being retried), or NULL when all is well. */
 json_t *inventory_get_trouble(struct inventory *inventory, const char *ns, const char *name);
 
-/* An object by kind and id, else by name (a name that several have is ERROR_INVALID).  Absent is
- * *OUT = NULL.  NS and PROVIDER name the Provider. */
+/* An object by kind and id, else by name (a name that several have is ERROR_INVALID).  ID or NAME
+ * may be NULL.  A name with slashes also fits an object whose path ends with it.  *OUT is frozen
+ * and has a reference for the caller; absent is *OUT = NULL, also for an unknown provider.  NS and PROVIDER name the Provider. */
 int inventory_find(struct inventory *inventory, const char *ns, const char *provider,
                    const char *kind, const char *id, const char *name, json_t **out,
                    struct error **err);
-/* All objects of a kind as a new array. */
+/* All objects of a kind as a new array of frozen objects, in the order of their ids. */
 json_t *inventory_list(struct inventory *inventory, const char *ns, const char *provider,
                        const char *kind);
 
-/* Puts validation's result on an inventory VM: concerns, policyVersion, revisionValidated. */
+/* Puts validation's result on an inventory VM: concerns, policyVersion, revisionValidated.  Leaves
+ * the revision alone and calls nobody.  A VM that is gone meanwhile is no failure. */
 void inventory_put_concerns(struct inventory *inventory, const char *ns, const char *provider,
                             const char *vm_id, const json_t *concerns, int64_t policy_version,
                             int64_t revision_validated);
 
-/* The open source of a provider, for power, describe and disk access; NULL if there is none.
- * inventory_put_source gives it back. */
+/* The open source of a provider, for test, power, describe and disk access; NULL if there is none.
+ * Valid, also when the provider is removed meanwhile, until inventory_put_source gives it back. */
 struct source *inventory_get_source(struct inventory *inventory, const char *ns, const char *name,
                                     const struct source_ops **ops);
 void inventory_put_source(struct inventory *inventory, struct source *source);
+
+struct http_request;
+struct http_response;
+
+/* Answers a request of the REST service (doc/design/inventory.md has its routes); ARG is the
+ * inventory.  The path is looked at behind the mount's prefix: /providers/... */
+void inventory_handle(void *arg, const struct http_request *request,
+                      struct http_response *response);
 
 DEFINE_CLEANUP(inventory, struct inventory *, inventory_free)

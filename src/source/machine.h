@@ -10,14 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of those that a target has, the one nearest to the source's: IDE and NVMe become SATA. */
 enum machine_bus { MACHINE_BUS_VIRTIO, MACHINE_BUS_SCSI, MACHINE_BUS_SATA, MACHINE_BUS_USB };
 
 struct machine_disk {
-    char *id;         /* in the inventory */
-    char *name;       /* for people: file or label */
-    char *storage_id; /* what a StorageMap pair refers to */
+    char *id;               /* in the inventory */
+    char *name;             /* of the transfer task: a datastore path, "FILE::DISK" for OVA, ... */
+    char *storage_id;       /* the Storage (datastore, ...) that a StorageMap pair refers to */
+    char *storage_group_id; /* a Storage that stands for all disks of the provider and is looked at
+                               when no pair names storage_id (OVA's "Dummy storage for source
+                               provider NAME"), or NULL */
     uint64_t capacity_bytes;
-    enum machine_bus bus; /* in the source */
+    enum machine_bus bus;
     bool shared;
 };
 
@@ -25,7 +29,7 @@ struct machine_nic {
     char *name;
     char *mac;        /* aa:bb:cc:dd:ee:ff, or NULL */
     char *network_id; /* what a NetworkMap pair refers to */
-    char *model;      /* virtio, e1000, ...: in the source */
+    char *model;      /* in the source, as a target knows it: virtio, e1000, e1000e, ...; or NULL */
 };
 
 DEFINE_VECTOR(machine_disk_list, struct machine_disk)
@@ -34,14 +38,14 @@ DEFINE_VECTOR(machine_nic_list, struct machine_nic)
 struct machine {
     char *id;
     char *name;
-    char *uuid;      /* firmware UUID, or NULL */
+    char *uuid;      /* firmware UUID in RFC 4122 form, or NULL */
     char *os;        /* guest id as the source names it, or NULL */
     bool efi;
     bool secure_boot;
     bool tpm;
     uint32_t sockets, cores, threads;
     uint64_t memory_bytes;
-    bool powered_on; /* when it was described */
+    bool powered_on; /* when it was described; false where there is no power (can_power) */
     struct machine_disk_list disks;
     struct machine_nic_list nics;
 };

@@ -30,16 +30,20 @@ struct source_config {
 
 /* Where a collector puts what it finds.  KIND is the model's name ("VM", "Network", "Disk",
  * "Storage", ...), OBJECT has the keys of the inventory's REST answers (at least "id" and "name";
- * revision, selfLink and variant are added by the inventory).  Objects that did not change may be
- * put again: the inventory compares. */
+ * revision and selfLink are added by the inventory) and is borrowed.  Objects that did not change
+ * may be put again: the inventory compares. */
 struct source_sink {
     void *arg;
     void (*put)(void *arg, const char *kind, const json_t *object);
     void (*remove)(void *arg, const char *kind, const char *id);
-    /* Everything there is has been put once: what was not put since begin is gone. */
+    /* A round that names everything begins, and ends: objects and problems that were not put since
+     * begin are gone.  The first complete is the provider's parity.  Between rounds put and remove
+     * report single changes. */
     void (*begin)(void *arg);
     void (*complete)(void *arg);
-    /* A problem worth a user's notice that does not stop collecting; WHERE names the object. */
+    /* A problem worth a user's notice that does not stop collecting; WHERE names the object (a
+     * file), WHAT says what is wrong with it.  Another WHAT for the same WHERE replaces it, NULL
+     * takes it back. */
     void (*problem)(void *arg, const char *where, const char *what);
 };
 
@@ -53,7 +57,8 @@ struct source_disk_access {
     char *format;       /* --source-format, or NULL: by content */
     json_t *volume;     /* a Pod volume to mount at mount_path (hostPath, nfs, ...), or NULL */
     char *mount_path;
-    char *sha256;       /* expected digest of the source file (hex), or NULL; or "sha1:", "sha512:" */
+    char *digest;       /* what the source file must have, "ALGORITHM:HEX" with sha1, sha256 or
+                           sha512, or NULL */
     json_t *secret_env; /* env entries (valueFrom.secretKeyRef) with credentials, or NULL */
 };
 
