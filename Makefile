@@ -1,0 +1,55 @@
+# The commands a person types; the build itself is Meson's.
+BUILD  = build
+CHECK  = build-check
+PREFIX = /usr/local
+DIR    = demo
+GUEST  = small
+SUITE  =
+
+.PHONY: all build check demo demo-down bench fuzz format install clean
+
+all: build
+
+$(BUILD)/build.ninja:
+	@./bootstrap build
+	meson setup $(BUILD) --buildtype=release -Db_ndebug=false --prefix=$(PREFIX) >/dev/null
+
+build: $(BUILD)/build.ninja
+	@./bootstrap build
+	ninja -C $(BUILD)
+
+# All tests, in a build with the address and undefined sanitizers.  SUITE=slow adds the slow peers.
+check:
+	@./bootstrap build home convert check
+	@[ -f $(CHECK)/build.ninja ] || \
+	    meson setup $(CHECK) -Db_sanitize=address,undefined >/dev/null
+	ninja -C $(CHECK)
+	tests/run $(CHECK) $(SUITE)
+
+# Starts gantry at home in $(DIR), moves a machine with hooks, and shows it running.
+demo: build
+	@./bootstrap home
+	@[ $(GUEST) != debian ] || ./bootstrap convert guest
+	tests/demo/run --build $(BUILD) --dir $(DIR) --guest $(GUEST)
+
+demo-down:
+	@[ ! -x $(BUILD)/src/main/gantry ] || $(BUILD)/src/main/gantry down --all --dir $(DIR)
+	rm -rf $(DIR)
+
+bench: build
+	@./bootstrap home check
+	bench/run $(BUILD)
+
+# Ten minutes for each parser; see doc/fuzzing.md.
+fuzz:
+	@./bootstrap build check
+	fuzz/run
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: build
+	meson install -C $(BUILD) --no-rebuild --destdir "$(DESTDIR)"
+
+clean:
+	rm -rf $(BUILD) $(CHECK)

@@ -1,0 +1,12 @@
+/* Every command of gantry, one function a file.  See cli/command.h.
+ *
+ * May use: base.  Threads: main only.
+ */
+#pragma once
+
+struct command;
+
+int cmd_up(const struct command *self, int argc, char **argv);
+int cmd_down(const struct command *self, int argc, char **argv);
+int cmd_status(const struct command *self, int argc, char **argv);
+int cmd_migrate(const struct command *self, int argc, char **argv);

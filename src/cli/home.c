@@ -1,0 +1,94 @@
+#include "cli/home.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "kube/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *home_find_dir(const char *given, struct error **err)
+{
+    const char *env = getenv("GANTRY_DIR");
+    const char *data = getenv("XDG_DATA_HOME");
+    const char *home = getenv("HOME");
+
+    if (given == NULL && !str_is_empty(env))
+        given = env;
+    if (given == NULL && !str_is_empty(data))
+        return path_join(data, "gantry");
+    if (given == NULL && !str_is_empty(home))
+        return path_join(home, ".local/share/gantry");
+    if (given == NULL) {
+        error_set(err, ERROR_INVALID, "no folder for gantry's state");
+        error_hint(err, "give one with --dir, or set HOME");
+        return NULL;
+    }
+    if (given[0] == '/')
+        return xstrdup(given);
+
+    CLEANUP(str) char *cwd = getcwd(NULL, 0);
+    if (cwd == NULL) {
+        error_sys(err, errno, "cannot tell the current folder");
+        return NULL;
+    }
+    return path_join(cwd, given);
+}
+
+/* fcntl locks tell who holds them, and vanish with the process that does. */
+static struct flock whole_file(void)
+{
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+}
+
+pid_t home_get_daemon(const char *dir, struct error **err)
+{
+    CLEANUP(str) char *path = path_join(dir, HOME_LOCK);
+    CLEANUP(fd) int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct flock lock = whole_file();
+
+    if (fd == -1)
+        return errno == ENOENT ? 0 : (pid_t)error_sys(err, errno, "cannot open \"%s\"", path);
+    if (fcntl(fd, F_GETLK, &lock) == -1)
+        return (pid_t)error_sys(err, errno, "cannot look at the lock \"%s\"", path);
+    return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}
+
+int home_take_lock(const char *dir, struct error **err)
+{
+    CLEANUP(str) char *path = path_join(dir, HOME_LOCK);
+    CLEANUP(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct flock lock = whole_file();
+
+    if (fd == -1)
+        return error_sys(err, errno, "cannot open \"%s\"", path);
+    if (fcntl(fd, F_SETLK, &lock) == -1) {
+        if (errno != EACCES && errno != EAGAIN)
+            return error_sys(err, errno, "cannot lock \"%s\"", path);
+        error_set(err, ERROR_BUSY, "gantryd already runs in \"%s\"", dir);
+        return error_hint(err, "\"gantry status --dir %s\" shows it", dir);
+    }
+    return steal_fd(&fd);
+}
+
+struct kube_client *home_open_client(const char *dir, struct error **err)
+{
+    pid_t pid = home_get_daemon(dir, err);
+
+    if (pid == -1)
+        return NULL;
+    if (pid == 0) {
+        error_set(err, ERROR_UNAVAILABLE, "gantry does not run in \"%s\"", dir);
+        error_hint(err, "start it with \"gantry up --dir %s\"", dir);
+        return NULL;
+    }
+
+    CLEANUP(str) char *path = path_join(dir, HOME_KUBECONFIG);
+    return kube_client_open(path, err);
+}

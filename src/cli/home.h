@@ -1,0 +1,34 @@
+/* Where gantry at home lives, and whether it runs.
+ *
+ * DIR holds gantryd's lock (held as long as it runs, with its process number inside), its log, the
+ * kubeconfig, and the rest of its state.  May use: base, kube.  Threads: main only.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct error;
+struct kube_client;
+
+/* Names inside DIR; gantryd uses the same. */
+#define HOME_LOCK       "gantryd.lock"
+#define HOME_LOG        "gantryd.log"
+#define HOME_KUBECONFIG "kubeconfig"
+
+/* The folder GIVEN (may be NULL), else $GANTRY_DIR, else $XDG_DATA_HOME/gantry or
+ * ~/.local/share/gantry, as an absolute path owned by the caller. */
+char *home_find_dir(const char *given, struct error **err);
+
+/* The process that holds DIR's lock, or 0 if none does. */
+pid_t home_get_daemon(const char *dir, struct error **err);
+
+/* Takes DIR's lock for this process and writes its number.  The descriptor is to be kept open; -1 on
+ * failure (ERROR_BUSY if another holds it). */
+int home_take_lock(const char *dir, struct error **err);
+
+/* A client for the server of DIR; a hint says how to start it if it does not run. */
+struct kube_client *home_open_client(const char *dir, struct error **err);
