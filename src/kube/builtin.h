@@ -49,7 +49,3 @@ void builtin_prepare_update(const struct kube_type *type, const struct kube_vers
  * create. */
 void builtin_validate(const struct kube_type *type, const json_t *object, const json_t *old,
                       struct cause_list *causes);
-
-/* True if name is an RFC 1123 subdomain or label, as kinds want it. */
-bool name_is_subdomain(const char *name);
-bool name_is_label(const char *name);
