@@ -5,6 +5,7 @@
  *
  * May use: base, data, net.  Threads: a client may be used from any thread; each call blocks its
  * caller until the answer is there, CANCEL is requested or the client's timeout (30 s) is over.
+ * A server that asks to come back later (429) is asked again within that time.
  */
 #pragma once
 
@@ -21,10 +22,10 @@ struct kube_client;
 
 /* A kind of object as paths need it.  Those we use are in kube/kinds.h. */
 struct kube_kind {
-    const char *group;    /* "" for core */
-    const char *version;  /* v1beta1 */
-    const char *plural;   /* plans */
-    const char *kind;     /* Plan */
+    const char *group;   /* "" for core */
+    const char *version; /* v1beta1 */
+    const char *plural;  /* plans */
+    const char *kind;    /* Plan */
     bool cluster_scoped;
 };
 
@@ -36,8 +37,8 @@ struct kube_request {
     const char *accept;       /* or NULL for application/json */
     const char *body;
     size_t body_len;
-    int64_t timeout_ms;
-    struct cancel *cancel;    /* or NULL */
+    int64_t timeout_ms;    /* for the whole exchange; 0: only CANCEL ends it */
+    struct cancel *cancel; /* or NULL */
 };
 
 /* Where calls go.  All functions are required. */
@@ -46,7 +47,9 @@ struct kube_transport_ops {
     int (*request)(void *self, const struct kube_request *request, int *status, char **body,
                    size_t *body_len, struct error **err);
     /* A response that stays open (watch, logs -f): ON_DATA gets each piece as it comes, on the
-     * calling thread, and ends the stream by returning false.  Returns at the stream's end. */
+     * calling thread, and ends the stream by returning false, which is no failure.  *STATUS is set
+     * before the first piece.  Returns at the stream's end; a stream that breaks off, or that is
+     * cancelled, is a failure. */
     int (*stream)(void *self, const struct kube_request *request, int *status,
                   bool (*on_data)(void *arg, const char *data, size_t len), void *arg,
                   struct error **err);
@@ -76,7 +79,13 @@ struct kube_list_options {
 int kube_list(struct kube_client *client, const struct kube_kind *kind, const char *ns,
               const struct kube_list_options *options, json_t **items, struct error **err);
 
-/* Creates OBJECT (its apiVersion and kind may be left out).  Exists: ERROR_EXISTS.  OUT may be NULL. */
+/* The same, with the resource version to watch from (owned by the caller) and a way to stop. */
+int kube_list_at(struct kube_client *client, const struct kube_kind *kind, const char *ns,
+                 const struct kube_list_options *options, struct cancel *cancel, json_t **items,
+                 char **resource_version, struct error **err);
+
+/* Creates OBJECT (its apiVersion and kind may be left out).  Exists: ERROR_EXISTS.  OUT may be
+ * NULL. */
 int kube_create(struct kube_client *client, const struct kube_kind *kind, const char *ns,
                 const json_t *object, json_t **out, struct error **err);
 
@@ -93,16 +102,18 @@ int kube_patch(struct kube_client *client, const struct kube_kind *kind, const c
 
 enum kube_propagation { KUBE_DELETE_BACKGROUND, KUBE_DELETE_FOREGROUND, KUBE_DELETE_ORPHAN };
 
-/* Deletes one object, or all that match.  Absent is success.  UID, unless NULL, must match. */
+/* Deletes one object, or all that match.  Absent is success; so is, with a UID, an object of that
+ * name with another one: the object that was meant is gone. */
 int kube_delete(struct kube_client *client, const struct kube_kind *kind, const char *ns,
                 const char *name, const char *uid, enum kube_propagation propagation,
                 struct error **err);
 int kube_delete_matching(struct kube_client *client, const struct kube_kind *kind, const char *ns,
                          const struct kube_list_options *options, struct error **err);
 
-/* Watches from RESOURCE_VERSION until the server ends the stream, CANCEL is requested or ON_EVENT
- * returns false.  Events are borrowed: {type, object}.  A version that is too old is
- * ERROR_EXPIRED. */
+/* Watches from RESOURCE_VERSION until the server ends the stream (after minutes, always), CANCEL is
+ * requested (ERROR_CANCELED) or ON_EVENT returns false.  Events are borrowed: {type, object}; type
+ * is ADDED, MODIFIED, DELETED or BOOKMARK, whose object has a resource version only.  A version
+ * that is too old is ERROR_EXPIRED. */
 int kube_watch(struct kube_client *client, const struct kube_kind *kind, const char *ns,
                const struct kube_list_options *options, const char *resource_version,
                struct cancel *cancel, bool (*on_event)(void *arg, const json_t *event), void *arg,
@@ -112,8 +123,8 @@ int kube_watch(struct kube_client *client, const struct kube_kind *kind, const c
 int kube_pod_log(struct kube_client *client, const char *ns, const char *pod, const char *container,
                  int64_t tail_lines, size_t max, char **text, struct error **err);
 
-/* Any request, for what the functions above do not cover.  Statuses of 400 and above become
- * errors (the Status' message; 404 NOT_FOUND, 409 EXISTS or CONFLICT by its reason, ...). */
+/* Any request, for what the functions above do not cover.  Statuses of 400 and above become errors
+ * by kube/status.h.  *OUT is the answer's JSON, or NULL for an empty one; OUT may be NULL. */
 int kube_raw(struct kube_client *client, const struct kube_request *request, json_t **out,
              struct error **err);
 
