@@ -19,6 +19,9 @@ struct kube_client;
 #define HOME_LOG        "gantryd.log"
 #define HOME_KUBECONFIG "kubeconfig"
 
+/* The namespace of the objects that gantry makes for itself and of the host provider. */
+#define HOME_NAMESPACE "konveyor-forklift"
+
 /* The folder GIVEN (may be NULL), else $GANTRY_DIR, else $XDG_DATA_HOME/gantry or
  * ~/.local/share/gantry, as an absolute path owned by the caller. */
 char *home_find_dir(const char *given, struct error **err);

@@ -30,8 +30,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAIN_NAMESPACE "konveyor-forklift"
-
 enum { PLAYBOOK_BYTES_MAX = 512 * 1024, READY_MS = 120000, POLL_MS = 100 };
 
 struct job {
@@ -56,13 +54,13 @@ static json_t *object_new(const struct kube_kind *kind, const char *name)
     obj_put_str(o, "apiVersion", version);
     obj_put_str(o, "kind", kind->kind);
     obj_put_str(o, "metadata.name", name);
-    obj_put_str(o, "metadata.namespace", MAIN_NAMESPACE);
+    obj_put_str(o, "metadata.namespace", HOME_NAMESPACE);
     return o;
 }
 
 static json_t *reference(const char *name)
 {
-    return obj_pack("{s:s, s:s}", "namespace", MAIN_NAMESPACE, "name", name);
+    return obj_pack("{s:s, s:s}", "namespace", HOME_NAMESPACE, "name", name);
 }
 
 static void put_providers(json_t *o, const char *source)
@@ -75,7 +73,7 @@ static void put_providers(json_t *o, const char *source)
 static int create(struct job *job, const struct kube_kind *kind, const json_t *object,
                   struct error **err)
 {
-    if (kube_create(job->client, kind, MAIN_NAMESPACE, object, NULL, err) == 0)
+    if (kube_create(job->client, kind, HOME_NAMESPACE, object, NULL, err) == 0)
         return 0;
     if ((*err)->code == ERROR_EXISTS)
         error_hint(err,
@@ -140,7 +138,7 @@ static int wait_ready(struct job *job, const struct kube_kind *kind, const char 
     for (;;) {
         json_auto_t *object = NULL;
 
-        if (kube_get(job->client, kind, MAIN_NAMESPACE, name, &object, err) == -1)
+        if (kube_get(job->client, kind, HOME_NAMESPACE, name, &object, err) == -1)
             return -1;
         if (object != NULL && is_ready(object)) {
             *out = steal(&object);
@@ -201,7 +199,7 @@ static int find_machines(struct job *job, const json_t *provider, json_t **out, 
             error_set(err, ERROR_INVALID, "no machine found in \"%s\"", job->file);
             return error_hint(err,
                               "\"kubectl describe provider %s -n %s\" tells what is wrong with it",
-                              job->name, MAIN_NAMESPACE);
+                              job->name, HOME_NAMESPACE);
         }
     }
 }
@@ -296,7 +294,7 @@ static int check_machines(struct job *job, struct error **err)
     json_t *vm;
     size_t i;
 
-    if (kube_get(job->client, &KIND_MIGRATION, MAIN_NAMESPACE, job->name, &migration, err) == -1)
+    if (kube_get(job->client, &KIND_MIGRATION, HOME_NAMESPACE, job->name, &migration, err) == -1)
         return -1;
     json_array_foreach (obj_arr(migration, "status.vms"), i, vm) {
         const char *name = obj_str(vm, "newName", obj_str(vm, "name", ""));
@@ -329,20 +327,20 @@ static int run_job(struct job *job, struct error **err)
         create_migration(job, err) == -1)
         return -1;
     printf("moving %zu machine%s by plan %s/%s\n", json_array_size(machines),
-           json_array_size(machines) == 1 ? "" : "s", MAIN_NAMESPACE, job->name);
-    if (follow_migration(job->client, MAIN_NAMESPACE, job->name, stdout, job->cancel, &result,
+           json_array_size(machines) == 1 ? "" : "s", HOME_NAMESPACE, job->name);
+    if (follow_migration(job->client, HOME_NAMESPACE, job->name, stdout, job->cancel, &result,
                          err) == -1) {
         if ((*err)->code == ERROR_CANCELED)
             error_hint(err,
                        "the migration goes on; \"kubectl delete migration %s -n %s\" cancels it",
-                       job->name, MAIN_NAMESPACE);
+                       job->name, HOME_NAMESPACE);
         return -1;
     }
     if (result != FOLLOW_SUCCEEDED) {
         error_set(err, ERROR_IO, "migration \"%s\" %s", job->name,
                   result == FOLLOW_FAILED ? "failed" : "was canceled");
         return error_hint(err, "\"kubectl describe plan %s -n %s\" tells more", job->name,
-                          MAIN_NAMESPACE);
+                          HOME_NAMESPACE);
     }
     return check_machines(job, err);
 }

@@ -1,7 +1,7 @@
 /* What the parts of the OVF reader share.  May use: base.  Threads: one parse, one thread. */
 #pragma once
 
-#include "source/ova/markup.h"
+#include "data/markup.h"
 #include "source/ova/ovf.h"
 
 struct error;

@@ -1,4 +1,4 @@
-#include "source/ova/markup.h"
+#include "data/markup.h"
 
 #include "base/error.h"
 #include "base/mem.h"

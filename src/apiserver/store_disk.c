@@ -1,0 +1,452 @@
+/* Layout 1:
+ *
+ *   meta(key, value)      'version': the newest resourceVersion, also of removed objects
+ *   objects(id, resource, ns, name, uid, rv, labels, key, data)
+ *
+ * `key` is 0 for plain JSON text in `data`, else the number of the key it is sealed with.  Labels
+ * have a column of their own so that loading parses nothing else.  PRAGMA user_version holds the
+ * layout's number.
+ *
+ * WAL with synchronous=FULL: each commit is an fsync of the log, so that an acknowledged write
+ * survives power loss.
+ */
+#include "apiserver/store_disk.h"
+
+#define LOG_COMPONENT "store"
+
+#include "apiserver/seal_keys.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "data/obj.h"
+#include "net/crypto.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { LAYOUT_VERSION = 1, MAX_SEALED = 16 * 1024 * 1024, CACHE_KIB = 4096, BUSY_MS = 5000 };
+
+struct disk {
+    sqlite3 *db;
+    char *path;
+    struct seal_keys *keys;
+    sqlite3_stmt *begin, *commit, *rollback, *insert, *update, *remove, *set_version;
+};
+
+static const char create_layout[] =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE objects("
+    " id INTEGER PRIMARY KEY, resource TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
+    " uid TEXT NOT NULL, rv INTEGER NOT NULL, labels TEXT, key INTEGER NOT NULL,"
+    " data BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX objects_by_name ON objects(resource, ns, name);"
+    "INSERT INTO meta VALUES('version', 1);"
+    "PRAGMA user_version = 1;";
+
+static int disk_error(struct disk *disk, struct error **err, const char *what)
+{
+    int code = disk->db == NULL ? SQLITE_NOMEM : sqlite3_errcode(disk->db);
+    const char *text = disk->db == NULL ? "out of memory" : sqlite3_errmsg(disk->db);
+
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        error_sys(err, ENOSPC, "%s", what);
+        return error_hint(err, "free some space on the disk of \"%s\"; writes go on by themselves",
+                          disk->path);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        error_set(err, ERROR_CORRUPT, "%s: the database \"%s\" is damaged: %s", what, disk->path,
+                  text);
+        return error_hint(err, "move it away and restore a backup (gantry restore FILE)");
+    default:
+        return error_set(err, ERROR_IO, "%s: %s", what, text);
+    }
+}
+
+static int run_sql(struct disk *disk, const char *sql, const char *what, struct error **err)
+{
+    if (sqlite3_exec(disk->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return disk_error(disk, err, what);
+    return 0;
+}
+
+static int prepare(struct disk *disk, sqlite3_stmt **statement, const char *sql,
+                   struct error **err)
+{
+    if (sqlite3_prepare_v3(disk->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) !=
+        SQLITE_OK)
+        return disk_error(disk, err, "cannot prepare a statement");
+    return 0;
+}
+
+/* Runs a statement that gives no rows, and makes it ready for the next time. */
+static int run(struct disk *disk, sqlite3_stmt *statement, const char *what, struct error **err)
+{
+    int result = sqlite3_step(statement);
+
+    if (result != SQLITE_DONE)
+        disk_error(disk, err, what);
+    sqlite3_reset(statement);
+    return result == SQLITE_DONE ? 0 : -1;
+}
+
+/* The only value that SQL gives, or FALLBACK if it gives none. */
+static int read_number(struct disk *disk, const char *sql, int64_t *value, struct error **err)
+{
+    sqlite3_stmt *statement = NULL;
+
+    if (prepare(disk, &statement, sql, err) == -1)
+        return -1;
+    int result = sqlite3_step(statement);
+    if (result == SQLITE_ROW)
+        *value = sqlite3_column_int64(statement, 0);
+    else
+        disk_error(disk, err, "cannot read");
+    sqlite3_finalize(statement);
+    return result == SQLITE_ROW ? 0 : -1;
+}
+
+/* A damaged file must be found now, not by the write that makes it worse. */
+static int check_health(struct disk *disk, struct error **err)
+{
+    sqlite3_stmt *statement = NULL;
+
+    if (prepare(disk, &statement, "PRAGMA quick_check(1)", err) == -1)
+        return -1;
+    int result = sqlite3_step(statement);
+    const char *text =
+        result == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    if (result != SQLITE_ROW) {
+        disk_error(disk, err, "cannot check the database");
+    } else if (!str_eq(text, "ok")) {
+        error_set(err, ERROR_CORRUPT, "the database \"%s\" is damaged: %s", disk->path, text);
+        error_hint(err, "move it away and restore a backup (gantry restore FILE)");
+        result = SQLITE_CORRUPT;
+    }
+    sqlite3_finalize(statement);
+    return result == SQLITE_ROW ? 0 : -1;
+}
+
+static int check_layout(struct disk *disk, struct error **err)
+{
+    int64_t layout = 0;
+
+    if (read_number(disk, "PRAGMA user_version", &layout, err) == -1)
+        return -1;
+    if (layout > LAYOUT_VERSION) {
+        error_set(err, ERROR_UNSUPPORTED,
+                  "the database \"%s\" has layout %d, this program knows up to %d", disk->path,
+                  (int)layout, LAYOUT_VERSION);
+        return error_hint(err, "use the newer gantry that wrote it");
+    }
+    if (layout == LAYOUT_VERSION)
+        return check_health(disk, err);
+    CLEANUP(str) char *sql = xasprintf("BEGIN IMMEDIATE; %s COMMIT;", create_layout);
+    return run_sql(disk, sql, "cannot make the tables", err);
+}
+
+static int prepare_all(struct disk *disk, struct error **err)
+{
+    if (prepare(disk, &disk->begin, "BEGIN IMMEDIATE", err) == -1 ||
+        prepare(disk, &disk->commit, "COMMIT", err) == -1 ||
+        prepare(disk, &disk->rollback, "ROLLBACK", err) == -1 ||
+        prepare(disk, &disk->insert,
+                "INSERT INTO objects(resource, ns, name, uid, rv, labels, key, data)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                err) == -1 ||
+        prepare(disk, &disk->update,
+                "UPDATE objects SET rv = ?5, labels = ?6, key = ?7, data = ?8 WHERE id = ?9",
+                err) == -1 ||
+        prepare(disk, &disk->remove, "DELETE FROM objects WHERE id = ?1", err) == -1)
+        return -1;
+    return prepare(disk, &disk->set_version, "UPDATE meta SET value = ?1 WHERE key = 'version'",
+                   err);
+}
+
+static int open_database(struct disk *disk, struct error **err)
+{
+    mode_t before = umask(0077);
+    int result = sqlite3_open_v2(disk->path, &disk->db,
+                                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                     SQLITE_OPEN_EXRESCODE,
+                                 NULL);
+    umask(before);
+    if (result != SQLITE_OK)
+        return disk_error(disk, err, "cannot open the database");
+    sqlite3_busy_timeout(disk->db, BUSY_MS);
+    CLEANUP(str) char *pragmas = xasprintf("PRAGMA cache_size = -%d;"
+                                           "PRAGMA journal_mode = WAL;"
+                                           "PRAGMA synchronous = FULL;"
+                                           "PRAGMA wal_autocheckpoint = 4000;",
+                                           CACHE_KIB);
+    if (run_sql(disk, pragmas, "cannot set up the database", err) == -1 ||
+        check_layout(disk, err) == -1)
+        return -1;
+    return prepare_all(disk, err);
+}
+
+int disk_open(const struct store_options *options, struct disk **out, struct error **err)
+{
+    struct disk *disk = xcalloc(1, sizeof(*disk));
+
+    disk->path = xstrdup(options->path);
+    disk->keys = seal_keys_open(options->key_path, err);
+    if (disk->keys == NULL || open_database(disk, err) == -1) {
+        disk_close(disk);
+        return error_wrap(err, "store \"%s\"", options->path);
+    }
+    *out = disk;
+    return 0;
+}
+
+void disk_close(struct disk *disk)
+{
+    if (disk == NULL)
+        return;
+    sqlite3_finalize(disk->begin);
+    sqlite3_finalize(disk->commit);
+    sqlite3_finalize(disk->rollback);
+    sqlite3_finalize(disk->insert);
+    sqlite3_finalize(disk->update);
+    sqlite3_finalize(disk->remove);
+    sqlite3_finalize(disk->set_version);
+    if (sqlite3_close(disk->db) != SQLITE_OK)
+        log_error("the database did not close: %s", sqlite3_errmsg(disk->db));
+    seal_keys_free(disk->keys);
+    free(disk->path);
+    free(disk);
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+static char *seal_context(const char *table, const char *ns, const char *name)
+{
+    return xasprintf("%s/%s/%s", table, ns, name);
+}
+
+static const char *column_text(sqlite3_stmt *statement, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+
+    return text == NULL ? "" : text;
+}
+
+/* Makes the object of the current row. */
+static int read_row(struct disk *disk, sqlite3_stmt *statement, struct object **out,
+                    struct error **err)
+{
+    const char *table = column_text(statement, 1), *ns = column_text(statement, 2);
+    const char *name = column_text(statement, 3), *labels = column_text(statement, 6);
+    int64_t key_id = sqlite3_column_int64(statement, 7);
+    const char *data = sqlite3_column_blob(statement, 8);
+    size_t len = (size_t)sqlite3_column_bytes(statement, 8);
+    CLEANUP(buf) struct buf plain = BUF_INIT(MAX_SEALED);
+    json_t *parsed = NULL;
+
+    if (key_id != 0) {
+        CLEANUP(str) char *context = seal_context(table, ns, name);
+        const unsigned char *key = seal_keys_find(disk->keys, key_id);
+        if (key == NULL)
+            return error_set(err, ERROR_CORRUPT, "%s \"%s/%s\" is sealed with key %d, which the "
+                                                 "key file does not have",
+                             table, ns, name, (int)key_id);
+        if (crypto_open(key, context, data, len, &plain, err) == -1)
+            return error_wrap(err, "%s \"%s/%s\"", table, ns, name);
+        data = plain.ptr;
+        len = plain.len;
+    }
+    if (*labels != '\0' && (parsed = obj_parse(labels, strlen(labels), err)) == NULL)
+        return error_wrap(err, "labels of %s \"%s/%s\"", table, ns, name);
+    *out = object_new(ns, name, column_text(statement, 4),
+                      (uint64_t)sqlite3_column_int64(statement, 5), data, len, parsed);
+    (*out)->row = sqlite3_column_int64(statement, 0);
+    return 0;
+}
+
+int disk_load(struct disk *disk, void (*each)(void *arg, const char *table, struct object *object),
+              void *arg, uint64_t *version, struct error **err)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t newest = 0;
+    int result;
+
+    if (read_number(disk, "SELECT value FROM meta WHERE key = 'version'", &newest, err) == -1 ||
+        prepare(disk, &statement,
+                "SELECT id, resource, ns, name, uid, rv, labels, key, data FROM objects", err) ==
+            -1)
+        return -1;
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct object *object = NULL;
+        if (read_row(disk, statement, &object, err) == -1) {
+            sqlite3_finalize(statement);
+            return -1;
+        }
+        each(arg, column_text(statement, 1), object);
+    }
+    if (result != SQLITE_DONE)
+        disk_error(disk, err, "cannot read the objects");
+    sqlite3_finalize(statement);
+    *version = (uint64_t)newest;
+    return result == SQLITE_DONE ? 0 : -1;
+}
+
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+int disk_begin(struct disk *disk, struct error **err)
+{
+    return run(disk, disk->begin, "cannot begin a write", err);
+}
+
+int disk_commit(struct disk *disk, uint64_t version, struct error **err)
+{
+    sqlite3_bind_int64(disk->set_version, 1, (sqlite3_int64)version);
+    if (run(disk, disk->set_version, "cannot write", err) == -1)
+        return -1;
+    if (fault("store.commit"))
+        return error_sys(err, EIO, "cannot commit");
+    return run(disk, disk->commit, "cannot commit", err);
+}
+
+void disk_rollback(struct disk *disk)
+{
+    CLEANUP(error) struct error *err = NULL;
+
+    /* SQLite has rolled back by itself after some errors. */
+    if (sqlite3_get_autocommit(disk->db) == 0 &&
+        run(disk, disk->rollback, "cannot roll back", &err) == -1)
+        log_warn_error(err, "store");
+}
+
+/* Binds what insert and update have in common, and runs it. */
+static int write_object(struct disk *disk, sqlite3_stmt *statement, const char *table, bool sealed,
+                        const struct object *object, struct error **err)
+{
+    CLEANUP(buf) struct buf cipher = BUF_INIT(MAX_SEALED);
+    CLEANUP(str) char *labels = object->labels == NULL ? NULL : obj_format(object->labels);
+    int64_t key_id = 0;
+    const void *data = object->text;
+    size_t len = object->len;
+
+    if (sealed) {
+        CLEANUP(str) char *context = seal_context(table, object->ns, object->name);
+        const unsigned char *key = seal_keys_current(disk->keys, &key_id);
+        if (crypto_seal(key, context, object->text, object->len, &cipher, err) == -1)
+            return -1;
+        data = cipher.ptr;
+        len = cipher.len;
+    }
+    sqlite3_bind_int64(statement, 5, (sqlite3_int64)object->rv);
+    if (labels == NULL)
+        sqlite3_bind_null(statement, 6);
+    else
+        sqlite3_bind_text(statement, 6, labels, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 7, key_id);
+    sqlite3_bind_blob64(statement, 8, data, len, SQLITE_STATIC);
+    if (fault("store.write"))
+        return error_sys(err, EIO, "cannot write an object");
+    int result = run(disk, statement, "cannot write an object", err);
+    sqlite3_clear_bindings(statement);
+    return result;
+}
+
+int disk_insert(struct disk *disk, const char *table, bool sealed, struct object *object,
+                struct error **err)
+{
+    sqlite3_bind_text(disk->insert, 1, table, -1, SQLITE_STATIC);
+    sqlite3_bind_text(disk->insert, 2, object->ns, -1, SQLITE_STATIC);
+    sqlite3_bind_text(disk->insert, 3, object->name, -1, SQLITE_STATIC);
+    sqlite3_bind_text(disk->insert, 4, object->uid, -1, SQLITE_STATIC);
+    if (write_object(disk, disk->insert, table, sealed, object, err) == -1)
+        return -1;
+    object->row = sqlite3_last_insert_rowid(disk->db);
+    return 0;
+}
+
+int disk_update(struct disk *disk, const char *table, bool sealed, const struct object *object,
+                struct error **err)
+{
+    sqlite3_bind_int64(disk->update, 9, object->row);
+    return write_object(disk, disk->update, table, sealed, object, err);
+}
+
+int disk_delete(struct disk *disk, const struct object *object, struct error **err)
+{
+    sqlite3_bind_int64(disk->remove, 1, object->row);
+    if (fault("store.write"))
+        return error_sys(err, EIO, "cannot remove an object");
+    return run(disk, disk->remove, "cannot remove an object", err);
+}
+
+/* --- Keeping ---------------------------------------------------------------------------------- */
+
+/* Reads every sealed row with its key and writes it with the current one. */
+static int reseal_rows(struct disk *disk, struct error **err)
+{
+    sqlite3_stmt *statement = NULL;
+    int result, failed = 0;
+
+    if (prepare(disk, &statement,
+                "SELECT id, resource, ns, name, uid, rv, labels, key, data FROM objects"
+                " WHERE key != 0",
+                err) == -1)
+        return -1;
+    while (!failed && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+        CLEANUP(object) struct object *object = NULL;
+        CLEANUP(str) char *table = xstrdup(column_text(statement, 1));
+        failed = read_row(disk, statement, &object, err) == -1 ||
+                 disk_update(disk, table, true, object, err) == -1;
+    }
+    if (!failed && result != SQLITE_DONE) {
+        disk_error(disk, err, "cannot read the sealed objects");
+        failed = 1;
+    }
+    sqlite3_finalize(statement);
+    return failed ? -1 : 0;
+}
+
+/* The new key is in the file before the first row uses it, the old one until no row needs it: a
+ * crash at any point leaves rows that can be read. */
+int disk_rotate_key(struct disk *disk, struct error **err)
+{
+    if (seal_keys_add(disk->keys, err) == -1)
+        return -1;
+    if (disk_begin(disk, err) == -1)
+        return -1;
+    if (reseal_rows(disk, err) == -1 ||
+        run(disk, disk->commit, "cannot commit the sealed objects", err) == -1) {
+        disk_rollback(disk);
+        return -1;
+    }
+    /* The old rows are also in the log: write it into the file and empty it. */
+    if (run_sql(disk, "PRAGMA wal_checkpoint(TRUNCATE)", "cannot empty the log", err) == -1)
+        return -1;
+    return seal_keys_forget_old(disk->keys, err);
+}
+
+int disk_backup(struct disk *disk, const char *path, struct error **err)
+{
+    sqlite3 *to = NULL;
+    mode_t before = umask(0077);
+    int result = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+
+    umask(before);
+    sqlite3_backup *backup =
+        result == SQLITE_OK ? sqlite3_backup_init(to, "main", disk->db, "main") : NULL;
+    if (backup != NULL) {
+        sqlite3_backup_step(backup, -1);
+        result = sqlite3_backup_finish(backup);
+    } else {
+        result = SQLITE_CANTOPEN;
+    }
+    if (result != SQLITE_OK)
+        error_set(err, ERROR_IO, "cannot write the backup \"%s\": %s", path,
+                  to == NULL ? "out of memory" : sqlite3_errmsg(to));
+    sqlite3_close(to);
+    return result == SQLITE_OK ? 0 : -1;
+}

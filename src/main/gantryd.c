@@ -1,0 +1,293 @@
+/* gantryd: the API server at home, the inventory, the controllers and the node agent in one process.
+ *
+ * Each part can be switched off; with --kubeconfig (or in a pod) there is no API server of our own and
+ * the same controllers work on a cluster.  The parts only meet through objects: what is here wires
+ * them together, waits for a signal, and stops them in the opposite order.
+ *
+ * SIGTERM and SIGINT stop gantryd; machines and pods go on and a later start finds them.  SIGUSR1 stops
+ * machines and pods as well. */
+#define LOG_COMPONENT "main"
+
+#include "apiserver/apiserver.h"
+#include "base/array.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/home.h"
+#include "inventory/inventory.h"
+#include "inventory/rest.h"
+#include "kube/client.h"
+#include "move/vm/vm_move.h"
+#include "net/http_client.h"
+#include "node/node.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct options {
+    const char *dir;
+    const char *listen;
+    const char *kubeconfig; /* of a cluster, or NULL */
+    const char *main_namespace;
+    int64_t ready_fd; /* 0: none */
+    bool no_node, no_controllers, in_cluster;
+    bool verbose;
+    struct word_list debug;
+};
+
+/* Everything that runs.  What is NULL is switched off or not yet started. */
+struct parts {
+    const struct options *options;
+    char *dir;
+    int lock_fd;
+    struct apiserver *server;
+    struct kube_client *client;      /* the controllers' */
+    struct kube_client *node_client; /* the agent's */
+    struct inventory *inventory;
+    struct vm_move *move;
+    struct node *node;
+};
+
+/* The folder of our own programs: where we lie. */
+static char *own_dir(struct error **err)
+{
+    char self[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    if (len == -1) {
+        error_sys(err, errno, "cannot find out where gantryd lies");
+        return NULL;
+    }
+    self[len] = '\0';
+    return xstrndup(self, (size_t)(path_base(self) - 1 - self));
+}
+
+static int start_server(struct parts *p, struct error **err)
+{
+    CLEANUP(str) char *dir = path_join(p->dir, "api");
+    CLEANUP(str) char *kubeconfig_path = path_join(p->dir, HOME_KUBECONFIG);
+    const struct apiserver_options options = {
+        .dir = dir,
+        .listen = p->options->listen,
+        .main_namespace = p->options->main_namespace,
+    };
+
+    if (dir_make(dir, 0700, err) == -1 || apiserver_start(&options, &p->server, err) == -1)
+        return error_wrap(err, "cannot start the API server");
+
+    CLEANUP(str) char *kubeconfig = apiserver_kubeconfig(p->server);
+    if (file_write(kubeconfig_path, kubeconfig, strlen(kubeconfig), 0600, err) == -1)
+        return -1;
+    p->client = apiserver_client(p->server, "system:gantry");
+    p->node_client = apiserver_client(p->server, "system:gantry");
+    return 0;
+}
+
+static int start_clients(struct parts *p, struct error **err)
+{
+    p->client = kube_client_open(p->options->kubeconfig, err);
+    return p->client == NULL ? -1 : 0;
+}
+
+/* The inventory tells of changes before the controllers are there to hear. */
+static void inventory_changed(void *arg, const char *ns, const char *name)
+{
+    struct parts *p = arg;
+
+    if (p->move != NULL)
+        vm_move_inventory_changed(p->move, ns, name);
+}
+
+static int start_controllers(struct parts *p, struct error **err)
+{
+    CLEANUP(str) char *dir = path_join(p->dir, "inventory");
+    const struct inventory_options inventory_options = {
+        .client = p->client,
+        .dir = dir,
+        .on_change = inventory_changed,
+        .arg = p,
+    };
+
+    if (dir_make(dir, 0700, err) == -1)
+        return -1;
+    p->inventory = inventory_new(&inventory_options);
+    if (p->server != NULL)
+        apiserver_mount(p->server, "/providers", inventory_handle, p->inventory);
+
+    const struct vm_move_options move_options = {
+        .client = p->client,
+        .inventory = p->inventory,
+        .main_namespace = p->options->main_namespace,
+    };
+    return vm_move_start(&move_options, &p->move, err);
+}
+
+static int start_node(struct parts *p, struct error **err)
+{
+    CLEANUP(str) char *dir = path_join(p->dir, "node");
+    CLEANUP(str) char *programs = own_dir(err);
+    CLEANUP(str) char *url = xasprintf("https://127.0.0.1:%d", apiserver_port(p->server));
+    const struct node_options options = {
+        .client = p->node_client,
+        .dir = dir,
+        .program_dir = programs,
+        .api_url = url,
+    };
+
+    if (programs == NULL || dir_make(dir, 0700, err) == -1 ||
+        node_start(&options, &p->node, err) == -1)
+        return error_wrap(err, "cannot start the node agent");
+
+    struct apiserver_backend backend = {0};
+    node_fill_backend(p->node, &backend);
+    apiserver_set_backend(p->server, &backend);
+    return 0;
+}
+
+static void stop(struct parts *p, bool machines_too)
+{
+    struct error *err = NULL;
+
+    if (p->move != NULL)
+        vm_move_stop(p->move);
+    if (p->node != NULL && machines_too && node_stop_all(p->node, &err) == -1) {
+        log_warn_error(err, "cannot stop everything");
+        error_clear(&err);
+    }
+    if (p->node != NULL)
+        node_stop(p->node);
+    inventory_free(p->inventory);
+    kube_client_free(p->node_client);
+    kube_client_free(p->client);
+    if (p->server != NULL)
+        apiserver_stop(p->server);
+    free(p->dir);
+    if (p->lock_fd > 0)
+        close(p->lock_fd);
+}
+
+static int start(struct parts *p, struct error **err)
+{
+    bool at_home = p->options->kubeconfig == NULL && !p->options->in_cluster;
+
+    p->dir = home_find_dir(p->options->dir, err);
+    if (p->dir == NULL || dir_make(p->dir, 0700, err) == -1)
+        return -1;
+    p->lock_fd = home_take_lock(p->dir, err);
+    if (p->lock_fd == -1)
+        return -1;
+    if ((at_home ? start_server(p, err) : start_clients(p, err)) == -1)
+        return -1;
+    if (!p->options->no_controllers && start_controllers(p, err) == -1)
+        return -1;
+    if (at_home && !p->options->no_node && start_node(p, err) == -1)
+        return -1;
+    return 0;
+}
+
+/* One line to who started us: "ready URL", or what is wrong. */
+static void tell(const struct parts *p, const char *line)
+{
+    CLEANUP(str) char *text = xasprintf("%s\n", line);
+    int fd = (int)p->options->ready_fd;
+
+    if (fd == 0)
+        return;
+    ssize_t ignored = write(fd, text, strlen(text)); /* gantry up may be gone */
+    (void)ignored;
+    close(fd);
+}
+
+static int run(struct parts *p)
+{
+    struct error *err = NULL;
+    sigset_t set;
+    int sig;
+
+    /* blocked before any thread starts, so that only sigwait sees them */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+
+    if (start(p, &err) == -1) {
+        CLEANUP(str) char *text = error_format(err);
+
+        log_error("%s", text);
+        tell(p, text);
+        stop(p, false);
+        error_free(err);
+        return EXIT_FAILED;
+    }
+
+    CLEANUP(str) char *line =
+        xasprintf("ready https://127.0.0.1:%d", p->server == NULL ? 0 : apiserver_port(p->server));
+    log_info("%s", line);
+    tell(p, line);
+    sigwait(&set, &sig);
+    log_info("stopping: signal=%s", strsignal(sig));
+    stop(p, sig == SIGUSR1);
+    return EXIT_OK;
+}
+
+static int daemon_main(const struct command *self, int argc, char **argv)
+{
+    struct options options = {.listen = "127.0.0.1:0", .main_namespace = HOME_NAMESPACE};
+    const char *namespace_env = getenv("POD_NAMESPACE");
+    const struct option_spec specs[] = {
+        {"dir", 0, OPTION_TEXT, &options.dir, "DIR", "keep everything in DIR"},
+        {"listen", 0, OPTION_TEXT, &options.listen, "ADDR:PORT", "serve the API there"},
+        {"kubeconfig", 0, OPTION_TEXT, &options.kubeconfig, "FILE",
+         "work on that cluster, with no API server of our own"},
+        {"in-cluster", 0, OPTION_FLAG, &options.in_cluster, NULL,
+         "work on the cluster whose pod this is"},
+        {"namespace", 0, OPTION_TEXT, &options.main_namespace, "NAME",
+         "the controllers' own namespace"},
+        {"no-node", 0, OPTION_FLAG, &options.no_node, NULL, "run no pods and no machines"},
+        {"no-controllers", 0, OPTION_FLAG, &options.no_controllers, NULL,
+         "run no inventory and no controllers"},
+        {"ready-fd", 0, OPTION_INT, &options.ready_fd, "FD", "write one line there when ready"},
+        {"verbose", 'v', OPTION_FLAG, &options.verbose, NULL, "log each step"},
+        {"debug", 'D', OPTION_LIST, &options.debug, "COMPONENT", "log a component's details"},
+    };
+    struct word_list words = {0};
+
+    if (namespace_env != NULL)
+        options.main_namespace = namespace_env;
+
+    int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
+    if (status != -1)
+        return status;
+    if (words.len > 0)
+        return command_usage(self, "\"%s\" is not expected", words.ptr[0]);
+
+    log_init("gantryd", LOG_LEVEL_INFO, 2);
+    for (size_t i = 0; i < options.debug.len; i++)
+        log_enable_debug(options.debug.ptr[i]);
+
+    struct parts parts = {.options = &options};
+    status = run(&parts);
+    word_list_reset(&options.debug);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct command self = {"gantryd", "[OPTION...]",
+                                        "serve the API at home and run the controllers",
+                                        daemon_main};
+
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    return daemon_main(&self, argc, argv);
+}
