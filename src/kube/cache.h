@@ -1,7 +1,8 @@
 /* A list-watch cache: all objects of one kind, kept fresh by a thread of its own.
  *
  * Survives 410, lost connections and server restarts (lists again with growing delays).
- * Objects in it are frozen and come with a reference of their own (json_decref when done).
+ * Objects in it are frozen and come with a reference of their own (json_decref when done); they
+ * have no metadata.managedFields.
  *
  * May use: base, data.  Threads: all functions may be called from any thread; handlers run on the
  * cache's thread and must be short (put a key on a work queue).
@@ -27,7 +28,10 @@ struct kube_cache *kube_cache_new(struct kube_client *client, const struct kube_
 void kube_cache_add_handler(struct kube_cache *cache, kube_handler handler, void *arg);
 
 int kube_cache_start(struct kube_cache *cache, struct error **err);
-void kube_cache_free(struct kube_cache *cache); /* stops the thread and waits for it */
+
+/* Stops the thread and waits for it: no handler runs afterwards.  Reading goes on. */
+void kube_cache_stop(struct kube_cache *cache);
+void kube_cache_free(struct kube_cache *cache); /* stops it, too */
 
 /* Waits until the first list is in. */
 int kube_cache_wait(struct kube_cache *cache, int64_t timeout_ms, struct cancel *cancel,
@@ -36,7 +40,8 @@ int kube_cache_wait(struct kube_cache *cache, int64_t timeout_ms, struct cancel 
 /* The object, with a reference for the caller, or NULL. */
 json_t *kube_cache_get(struct kube_cache *cache, const char *ns, const char *name);
 
-/* All objects (of NS unless NULL) that match LABELS, a selector's text or NULL, as a new array. */
+/* All objects (of NS unless NULL) that match LABELS, a selector's text or NULL, as a new array.  A
+ * selector that is wrong is our mistake: it is logged and matches nothing. */
 json_t *kube_cache_list(struct kube_cache *cache, const char *ns, const char *labels);
 
 DEFINE_CLEANUP(kube_cache, struct kube_cache *, kube_cache_free)
