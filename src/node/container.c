@@ -100,7 +100,7 @@ static bool is_supervised(const char *dir, int number)
     CLEANUP(str) char *path = xasprintf("%s/%d.lock", dir, number);
     CLEANUP(fd) int fd = open(path, O_RDWR | O_CLOEXEC);
 
-    return fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1;
+    return fd != -1 && flock(fd, LOCK_SH | LOCK_NB) == -1;
 }
 
 /* The state file, or NULL if there is none. */

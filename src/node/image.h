@@ -23,6 +23,8 @@ struct image {
 /* The folder in a container where gantry's programs are. */
 #define IMAGE_PROGRAM_DIR "/opt/gantry"
 
+#define IMAGE_PATH IMAGE_PROGRAM_DIR ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /* Finds what stands in for REFERENCE; ERROR_NOT_FOUND tells what is served. */
 int image_resolve(const char *reference, const struct image **out, struct error **err);
 

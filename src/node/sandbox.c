@@ -247,6 +247,24 @@ static int add_mounts(struct build *b, const json_t *container, struct error **e
     return 0;
 }
 
+/* Folders that exist even if no file lies in them. */
+static void add_dirs(struct build *b, const json_t *container)
+{
+    const json_t *dir;
+    size_t i;
+
+    json_array_foreach(obj_arr(container, "dirs"), i, dir)
+    {
+        const char *path = json_is_string(dir) ? json_string_value(dir) : "";
+
+        if (!is_safe_target(path))
+            continue;
+        add_parents(b, path);
+        args3(b, "--perms", "0755", "--dir");
+        arg(b, path);
+    }
+}
+
 static int add_files(struct build *b, const json_t *container, struct error **err)
 {
     const json_t *file;
@@ -353,7 +371,10 @@ int sandbox_build(const struct sandbox_abilities *abilities, const json_t *conta
     if (filter != -1)
         arg_fd(&b, "--seccomp", filter);
 
-    if (add_mounts(&b, container, err) == -1 || add_files(&b, container, err) == -1)
+    if (add_mounts(&b, container, err) == -1)
+        return -1;
+    add_dirs(&b, container);
+    if (add_files(&b, container, err) == -1)
         return -1;
     args2(&b, "--remount-ro", "/");
     add_environment(&b, container);

@@ -43,7 +43,7 @@ void sandbox_probe(struct sandbox_abilities *abilities, char **why);
 
 /* A container as the agent describes it to its supervisor: a JSON object (see supervisor.h) with
  *   argv[], env{}, cwd, uid, gid, hostname, network ("host", "api" or "none"), ioUring,
- *   mounts[] {from, to, readOnly, device}, files[] {path, data (base64), mode}. */
+ *   mounts[] {from, to, readOnly, device}, dirs[], files[] {path, data (base64), mode}. */
 
 /* The command line, ready to run. */
 struct sandbox_command {

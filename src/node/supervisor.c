@@ -36,6 +36,7 @@ enum {
     INFO_MAX = 4096,
     START_MS = 30000, /* bwrap makes the sandbox within milliseconds; a loaded machine needs more */
     DRAIN_MS = 1000,  /* for output of processes that outlive the program where no pid namespace is */
+    LOCK_MS = 500,
     PIECE = 64 * 1024,
 };
 
@@ -88,16 +89,24 @@ static int parse_spec(struct run *run, struct error **err)
 }
 
 /* Takes the run's lock, which lasts as long as we.  *MINE is false if the run is another's, or
- * over. */
+ * over.  Who only looks at the lock holds it for an instant: so it is tried for a while. */
 static int take_lock(const struct run *run, bool *mine, struct error **err)
 {
     CLEANUP(str) char *path = xasprintf("%s/%d.lock", run->dir, run->number);
     CLEANUP(str) char *state = xasprintf("%s/%d.json", run->dir, run->number);
+    struct deadline deadline = deadline_after(LOCK_MS);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* open until we end */
 
     if (fd == -1)
         return error_sys(err, errno, "cannot open \"%s\"", path);
-    *mine = flock(fd, LOCK_EX | LOCK_NB) == 0 && !file_exists(state);
+    while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+        if (deadline_is_over(deadline)) {
+            *mine = false;
+            return 0;
+        }
+        usleep(2000);
+    }
+    *mine = !file_exists(state);
     return 0;
 }
 
