@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOT "/apis/example.org/v1"
-
 enum { POLL_MS = 5, PAGE_MAX = 3 };
 
 const struct kube_kind FAKE_KIND = {"example.org", "v1", "things", "Thing", false};
@@ -84,10 +82,13 @@ void fake_api_free(struct fake_api *api)
 static void parse_target(const char *path, struct target *t)
 {
     struct error *err = NULL;
-    struct span rest = span_of(path + strlen(ROOT "/")), part, head;
+    struct span rest = span_of(path + 1), part, head;
     char *key, *value;
 
     span_split(&rest, '?', &head);
+    int skipped = span_starts_with(head, "apis/") ? 3 : 2; /* apis, group, version */
+    while (skipped-- > 0)
+        span_split(&head, '/', &part);
     if (span_starts_with(head, "namespaces/")) {
         head.ptr += strlen("namespaces/");
         head.len -= strlen("namespaces/");

@@ -1,5 +1,5 @@
-/* A very small API server in memory, for tests: one kind, list, watch, get, create, update, patch
- * of status, delete, and ways to misbehave.
+/* A very small API server in memory, for tests: it takes all kinds for one; list, watch, get,
+ * create, update, patch of status, delete, and ways to misbehave.
  *
  * May use: base, data, kube.  Threads: all functions may be called from any thread.
  */
