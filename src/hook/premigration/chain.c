@@ -1,0 +1,107 @@
+#include "hook/premigration/chain.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "data/dom.h"
+#include "hook/premigration/check.h"
+#include "hook/premigration/edits.h"
+#include "hook/premigration/facts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOOK_NAMES_MAX = 1024 };
+
+/* In the order in which they run.  They are independent of each other, but for "metadata", which tells
+ * what the others did. */
+static const struct hook {
+    const char *name; /* written into metadata and messages: never rename */
+    bool (*applies)(const struct facts *facts, struct dom_node *domain);
+    int (*edit)(const struct facts *facts, struct dom *dom, struct error **err);
+} hooks[] = {
+    {"dedicated-cpu", cpu_applies, cpu_edit},
+    {"disk-path", disk_path_applies, disk_path_edit},
+    {"volume", volume_applies, volume_edit},
+    {"tap-name", tap_name_applies, tap_name_edit},
+    {"network", network_applies, network_edit},
+    {"mdev", mdev_applies, mdev_edit},
+    {"host-device", host_device_applies, host_device_edit},
+    {"identity", identity_applies, identity_edit},
+};
+
+const char *const *chain_names(void)
+{
+    static const char *const names[] = {"dedicated-cpu", "disk-path", "volume",      "tap-name",
+                                        "network",       "mdev",      "host-device", "identity",
+                                        "metadata",      NULL};
+    static_assert(ARRAY_SIZE(names) == ARRAY_SIZE(hooks) + 2, "every hook has its name here");
+
+    return names;
+}
+
+static int run_hook(const struct hook *hook, const struct facts *facts, struct dom *dom,
+                    chain_observer observer, void *arg, struct error **err)
+{
+    CLEANUP(dom) struct dom *before = dom_copy(dom);
+
+    if (hook->edit(facts, dom, err) == -1 || premigration_check(before, dom, err) == -1)
+        return error_wrap(err, "hook \"%s\"", hook->name);
+    if (observer != NULL)
+        observer(arg, hook->name, true, before, dom);
+    return 0;
+}
+
+/* Says in the metadata who edited the definition, with which hooks and when.  A mark that says the
+ * same already keeps its time, so that a second run changes nothing. */
+static void put_mark(const struct facts *facts, struct dom *dom, const char *names)
+{
+    struct dom_node *metadata = dom_need(dom_root(dom), "metadata");
+    struct dom_node *mark = dom_first_ns(metadata, CHAIN_METADATA_URI, "edited");
+    char when[TIME_TEXT_SIZE];
+
+    if (mark != NULL && dom_attr_is(mark, "node", facts->node) && dom_attr_is(mark, "hooks", names))
+        return;
+    if (mark == NULL)
+        mark = dom_add_ns(metadata, "gantry", CHAIN_METADATA_URI, "edited");
+    dom_set_attr(mark, "node", facts->node);
+    dom_set_attr(mark, "hooks", names);
+    dom_set_attr(mark, "time", time_format(time_now_ms(), when));
+}
+
+int chain_run(const struct facts *facts, const char *xml, size_t len, char **out,
+              chain_observer observer, void *arg, struct error **err)
+{
+    CLEANUP(buf) struct buf names = BUF_INIT(HOOK_NAMES_MAX);
+    struct dom *parsed = NULL;
+
+    if (dom_parse(xml, len, &parsed, err) == -1)
+        return error_wrap(err, "the machine's definition");
+    CLEANUP(dom) struct dom *dom = parsed;
+    if (!dom_is(dom_root(dom), "domain"))
+        return error_set(err, ERROR_INVALID, "the root element is \"%s\", not \"domain\"",
+                         dom_name(dom_root(dom)));
+
+    for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+        if (!hooks[i].applies(facts, dom_root(dom))) {
+            if (observer != NULL)
+                observer(arg, hooks[i].name, false, dom, dom);
+            continue;
+        }
+        if (run_hook(&hooks[i], facts, dom, observer, arg, err) == -1)
+            return -1;
+        buf_printf(&names, "%s%s", names.len == 0 ? "" : " ", hooks[i].name);
+    }
+    if (facts->node != NULL) {
+        CLEANUP(dom) struct dom *before = dom_copy(dom);
+
+        put_mark(facts, dom, buf_span(&names).ptr);
+        if (observer != NULL)
+            observer(arg, "metadata", true, before, dom);
+    }
+    *out = dom_format(dom);
+    return 0;
+}
