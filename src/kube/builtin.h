@@ -31,12 +31,12 @@ const struct builtin_rules *builtin_rules_find(const char *name);
 /* What a write does to an object of TYPE before it is validated.  Works for custom kinds, too.
  * SUBRESOURCE is NULL, "status" or "scale". */
 
-/* On create: drops what clients may not set (uid, resourceVersion, ... and status where it has its
- * own subresource), sets generation to 1, fills in what the kind derives (Secret stringData,
- * a Job's selector and labels, a Namespace's finalizer, ...).  The caller sets uid,
- * creationTimestamp and the name. */
+/* On create, with metadata.name already there: drops what clients may not set (resourceVersion,
+ * deletion marks, ... and status where it has its own subresource), sets uid, creationTimestamp and
+ * a generation of 1, fills in what the kind derives (Secret stringData, a Job's selector and
+ * labels, a Namespace's finalizer and phase, ...). */
 void builtin_prepare_create(const struct kube_type *type, const struct kube_version *version,
-                            json_t *object);
+                            json_t *object, const char *uid, int64_t now_ms);
 
 /* On update: carries over from OLD what must not change (uid, creationTimestamp, deletion marks),
  * the status or everything but the status, and counts the generation up if what is wanted

@@ -1,7 +1,8 @@
 /* OpenAPI documents of the served kinds: v3 per group and version, v2 as protobuf for all.
  *
- * Definitions are read one at a time, so that only one is in memory beside the output; who serves
- * the documents keeps or drops the text.
+ * Definitions are read one at a time, so that only one is in memory beside the output (parsed, the
+ * 63 definitions of all supported systems take 100 MB; as text, 6 MB); who serves the documents
+ * keeps or drops the text.
  *
  * May use: base, data.  Threads: pure functions.
  */
