@@ -1,0 +1,32 @@
+/* The execution of a plan by a migration: its beginning, one pass over its VMs, its end.
+ *
+ * All state is in the plan's status; a pass changes it in place and the caller saves it.
+ *
+ * May use: base, data, kube, source, inventory, hook.  Threads: one worker per plan.
+ */
+#pragma once
+
+#include "move/vm/plan_view.h"
+
+/* What a pass may do. */
+enum execution_mode {
+    EXECUTION_RUN,      /* go on with everything */
+    EXECUTION_CLEAN_UP, /* only undo: something blocks the plan */
+};
+
+/* Begins MIGRATION: history entry, target namespace, an entry for each VM that has not succeeded. */
+int execution_begin(struct plan_view *view, const json_t *migration, struct error **err);
+
+/* Does one pass for the active ENTRY.  *AGAIN_MS gets when the next one is due, 0: on a change. */
+int execution_pass(struct plan_view *view, json_t *entry, enum execution_mode mode,
+                   int64_t *again_ms, struct error **err);
+
+/* Cancels every VM that is not completed. */
+void execution_cancel_all(struct plan_view *view, json_t *entry, const char *reason,
+                          const char *message);
+
+/* Fails every VM that is not completed, and then cleans up after it. */
+void execution_fail_all(struct plan_view *view, const char *text);
+
+/* How many VMs of the plan wait for a place. */
+size_t execution_count_waiting(const json_t *status);

@@ -1,0 +1,247 @@
+/* The disks: a volume for each, then an importer pod for each that runs gantry-copy.
+ *
+ * A copy that was killed is begun again, up to IMPORTER_RETRIES times; one that failed by itself
+ * (damaged source, full target) is not.  Progress and the reason of waiting are in the disk's task. */
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "data/obj.h"
+#include "kube/kinds.h"
+#include "kube/meta.h"
+#include "move/vm/labels.h"
+#include "move/vm/pods.h"
+#include "move/vm/vm_run.h"
+#include "move/vm/vm_status.h"
+#include "move/vm/volumes.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COPY_IMAGE "gantry/copy"
+#define TARGET_PATH "/target"
+#define ANNOTATION_RESTARTS "restarts"
+
+enum {
+    IMPORTER_RETRIES = 3,
+    PROGRESS_POLL_MS = 1000,
+    WAITING_POLL_MS = 3000,
+    COPY_BASE_S = 3600,          /* a copy may take this long */
+    COPY_BYTES_PER_S = 1 << 20,  /* and a second for each of these */
+};
+
+int create_data_volumes_run(struct vm_run *run, bool *done, struct error **err)
+{
+    json_auto_t *claims = NULL;
+
+    if (volumes_list(run, &claims, err) == -1)
+        return -1;
+    for (size_t i = 0; i < json_array_size(claims); i++)
+        if (!json_is_object(json_array_get(claims, i)) && volumes_create(run, i, err) == -1)
+            return -1;
+    *done = true;
+    return 0;
+}
+
+static const json_t *find_pod(const json_t *pods, size_t index)
+{
+    for (size_t i = 0; i < json_array_size(pods); i++) {
+        const json_t *pod = json_array_get(pods, i);
+        const char *text = meta_annotation(pod, ANNOTATION_DISK_INDEX);
+        uint64_t at;
+        if (!meta_is_deleting(pod) && text != NULL && span_u64(span_of(text), &at) && at == index)
+            return pod;
+    }
+    return NULL;
+}
+
+static json_t *copy_args(const struct vm_run *run, const struct source_disk_access *access,
+                         const json_t *claim)
+{
+    CLEANUP(str) char *target = volume_disk_path(claim, TARGET_PATH);
+    json_t *args = obj_pack("[s]", "--progress=json");
+
+    if (access->digest != NULL) {
+        json_array_append_new(args, json_string("--digest"));
+        json_array_append_new(args, json_string(access->digest));
+    }
+    if (access->format != NULL) {
+        json_array_append_new(args, json_string("--source-format"));
+        json_array_append_new(args, json_string(access->format));
+    }
+    json_array_append_new(args, json_string(access->uri));
+    json_array_append_new(args, json_string(target));
+    return args;
+}
+
+static void add_source(json_t *spec, struct source_disk_access *access)
+{
+    if (access->secret_env != NULL)
+        obj_take(spec, "containers[0].env", json_incref(access->secret_env));
+    if (access->volume == NULL)
+        return;
+    json_t *volume = obj_copy(access->volume);
+    obj_put_str(volume, "name", "source");
+    obj_take(spec, "volumes[]", volume);
+    obj_take(spec, "containers[0].volumeMounts[]",
+             obj_pack("{s:s, s:s, s:b}", "name", "source", "mountPath", access->mount_path,
+                      "readOnly", 1));
+}
+
+static int start_copy(struct vm_run *run, size_t index, const json_t *claim, struct error **err)
+{
+    const struct machine_disk *disk = &run->machine->disks.ptr[index];
+    CLEANUP(source_disk_access) struct source_disk_access access = {0};
+    CLEANUP(str) char *position = xasprintf("%zu", index);
+    CLEANUP(str) char *prefix =
+        labels_name_prefix("importer-%.20s-%s", meta_name(run->view->plan), vm_run_id(run));
+
+    if (run->view->source == NULL)
+        return error_set(err, ERROR_UNAVAILABLE, "the source provider is not open");
+    if (run->view->ops->disk_access(run->view->source, run->vm, run->machine, index, &access, err) ==
+        -1)
+        return error_wrap(err, "disk \"%s\"", disk->name);
+
+    int64_t deadline_s = COPY_BASE_S + (int64_t)(disk->capacity_bytes / COPY_BYTES_PER_S);
+    json_auto_t *pod = pod_manifest(run, APP_IMPORTER, prefix, "importer", COPY_IMAGE,
+                                    copy_args(run, &access, claim), deadline_s);
+    meta_set_annotation(pod, ANNOTATION_DISK_INDEX, position);
+    volume_add_to_pod(obj_obj(pod, "spec"), claim, "target", TARGET_PATH);
+    add_source(obj_obj(pod, "spec"), &access);
+    if (kube_create(run->view->room->client, &KIND_POD, vm_run_target_ns(run), pod, NULL, err) ==
+        -1)
+        return error_wrap(err, "cannot start copying disk \"%s\"", disk->name);
+    return 0;
+}
+
+/* done and total are bytes; the task counts MiB. */
+static void show_progress(json_t *task, const json_t *report)
+{
+    double done = (double)obj_int(report, "done", 0);
+    double total = (double)obj_int(report, "total", 0);
+    int64_t units = obj_int(task, "progress.total", 0);
+
+    if (total > 0 && done >= 0)
+        step_set_progress(task, (int64_t)((double)units * (done > total ? 1 : done / total)));
+}
+
+/* What the copy says of itself at its end stays in the task. */
+static void keep_result(json_t *task, const json_t *report)
+{
+    static const char *const keys[] = {"checksum", "digest", "bytes", "seconds"};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const json_t *value = json_object_get(report, keys[i]);
+        if (json_is_string(value)) {
+            step_set_annotation(task, keys[i], json_string_value(value));
+        } else if (json_is_number(value)) {
+            CLEANUP(str) char *text = obj_format(value);
+            step_set_annotation(task, keys[i], text);
+        }
+    }
+}
+
+/* The pod is gone for good: again, or the task's error. */
+static int handle_failure(struct vm_run *run, const json_t *pod, json_t *task,
+                          const struct pod_outcome *outcome, struct error **err)
+{
+    const char *text = step_annotation(task, ANNOTATION_RESTARTS);
+    uint64_t restarts = 0;
+
+    if (text != NULL)
+        span_u64(span_of(text), &restarts);
+    if (outcome->may_pass && restarts < IMPORTER_RETRIES) {
+        CLEANUP(str) char *count = xasprintf("%" PRIu64, restarts + 1);
+        step_set_annotation(task, ANNOTATION_RESTARTS, count);
+        step_set_reason(task, outcome->message);
+        run->again_ms = 100;
+        return kube_delete(run->view->room->client, &KIND_POD, meta_ns(pod), meta_name(pod),
+                           meta_uid(pod), KUBE_DELETE_BACKGROUND, err);
+    }
+    error_add_reason(task, "CopyDisks", outcome->message);
+    obj_put_str(task, "phase", "Completed");
+    timed_complete(task);
+    error_set(err, ERROR_INVALID, "disk \"%s\": %s", obj_str(task, "name", ""), outcome->message);
+    return outcome->hint != NULL ? error_hint(err, "%s", outcome->hint) : -1;
+}
+
+/* Why a volume is not bound, as far as it says so. */
+static const char *claim_trouble(const json_t *claim)
+{
+    const json_t *list = obj_arr(claim, "status.conditions");
+
+    if (!str_eq(obj_str(claim, "status.phase", "Pending"), "Pending"))
+        return NULL;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *message = obj_str(json_array_get(list, i), "message", NULL);
+        if (message != NULL)
+            return message;
+    }
+    return NULL;
+}
+
+static int copy_disk(struct vm_run *run, size_t index, const json_t *claim, const json_t *pods,
+                     json_t *task, struct error **err)
+{
+    const json_t *pod = find_pod(pods, index);
+    CLEANUP(pod_outcome) struct pod_outcome outcome = {0};
+
+    if (!json_is_object(claim))
+        return error_set(err, ERROR_NOT_FOUND, "the volume of disk \"%s\" is gone",
+                         obj_str(task, "name", ""));
+    if (pod == NULL) {
+        run->again_ms = PROGRESS_POLL_MS;
+        return start_copy(run, index, claim, err);
+    }
+    if (pod_look(run, pod, &outcome, err) == -1)
+        return -1;
+    switch (outcome.state) {
+    case POD_WAITING: {
+        const char *trouble = claim_trouble(claim);
+        step_set_reason(task, trouble != NULL ? trouble : outcome.message);
+        run->again_ms = WAITING_POLL_MS;
+        return 0;
+    }
+    case POD_RUNNING:
+        step_begin(task);
+        step_set_reason(task, NULL);
+        show_progress(task, outcome.report);
+        run->again_ms = PROGRESS_POLL_MS;
+        return 0;
+    case POD_SUCCEEDED:
+        step_begin(task);
+        keep_result(task, outcome.report);
+        step_finish(task, "Transfer completed.");
+        return 0;
+    case POD_FAILED:
+        step_begin(task);
+        return handle_failure(run, pod, task, &outcome, err);
+    }
+    return 0;
+}
+
+int copy_disks_run(struct vm_run *run, bool *done, struct error **err)
+{
+    json_t *step = vm_run_pipeline_step(run);
+    json_auto_t *claims = NULL, *pods = NULL;
+    bool all = true;
+
+    if (volumes_list(run, &claims, err) == -1 || pods_list(run, APP_IMPORTER, &pods, err) == -1)
+        return -1;
+    for (size_t i = 0; i < json_array_size(claims); i++) {
+        json_t *task = json_array_get(obj_arr(step, "tasks"), i);
+        if (task == NULL)
+            return error_set(err, ERROR_INVALID,
+                             "the source machine has more disks than when the migration began");
+        if (step_is_finished(task))
+            continue;
+        if (copy_disk(run, i, json_array_get(claims, i), pods, task, err) == -1)
+            return -1;
+        all = all && step_is_finished(task);
+    }
+    step_sum_tasks(step);
+    if (all)
+        obj_put_bool(run->status, "disksCopied", true);
+    *done = all;
+    return 0;
+}

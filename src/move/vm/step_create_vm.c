@@ -1,0 +1,129 @@
+/* The target machine: made, given its volumes, and waited for if it is to run. */
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "data/obj.h"
+#include "kube/kinds.h"
+#include "kube/meta.h"
+#include "move/vm/builder.h"
+#include "move/vm/labels.h"
+#include "move/vm/vm_run.h"
+#include "move/vm/vm_status.h"
+#include "move/vm/volumes.h"
+
+#include <stdlib.h>
+
+enum { POLL_MS = 2000, START_TIMEOUT_MS = 10 * 60 * 1000 };
+
+/* The machine made in this migration, or NULL. */
+static int find_vm(struct vm_run *run, json_t **vm, struct error **err)
+{
+    CLEANUP(str) char *selector =
+        labels_selector(run->view->plan, run->migration, vm_run_id(run), NULL);
+    json_auto_t *items = NULL;
+
+    if (kube_list(run->view->room->client, &KIND_VM, vm_run_target_ns(run),
+                  &(struct kube_list_options){.label_selector = selector}, &items, err) == -1)
+        return error_wrap(err, "cannot look for the target machine");
+    *vm = json_incref(json_array_get(items, 0));
+    return 0;
+}
+
+/* Volumes belong to the machine: they go with it. */
+static int adopt_volumes(struct vm_run *run, const json_t *claims, const json_t *vm,
+                         struct error **err)
+{
+    for (size_t i = 0; i < json_array_size(claims); i++) {
+        const json_t *claim = json_array_get(claims, i);
+        if (meta_is_owned_by(claim, meta_uid(vm)))
+            continue;
+        json_auto_t *patch =
+            obj_pack("{s:{s:[{s:s, s:s, s:s, s:s}]}}", "metadata", "ownerReferences", "apiVersion",
+                     "kubevirt.io/v1", "kind", "VirtualMachine", "name", meta_name(vm), "uid",
+                     meta_uid(vm));
+        if (kube_patch(run->view->room->client, &KIND_PVC, meta_ns(claim), meta_name(claim), NULL,
+                       patch, NULL, err) == -1)
+            return error_wrap(err, "cannot give volume \"%s\" to the machine", meta_name(claim));
+    }
+    return 0;
+}
+
+static int make(struct vm_run *run, json_t **vm, struct error **err)
+{
+    json_auto_t *claims = NULL, *manifest = NULL;
+
+    if (volumes_list(run, &claims, err) == -1)
+        return -1;
+    for (size_t i = 0; i < json_array_size(claims); i++)
+        if (!json_is_object(json_array_get(claims, i)))
+            return error_set(err, ERROR_NOT_FOUND, "the volume of disk %zu is gone", i);
+    if (*vm == NULL) {
+        if (builder_make(run, claims, &manifest, err) == -1)
+            return -1;
+        if (kube_create(run->view->room->client, &KIND_VM, vm_run_target_ns(run), manifest, vm,
+                        err) == -1)
+            return error_wrap(err, "cannot make the machine \"%s\"", vm_run_target_name(run));
+    }
+    return adopt_volumes(run, claims, *vm, err);
+}
+
+/* What keeps a machine from running, or NULL. */
+static const char *trouble_of(const json_t *object)
+{
+    const json_t *list = obj_arr(object, "status.conditions");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *condition = json_array_get(list, i);
+        const char *type = obj_str(condition, "type", "");
+        bool is_true = str_eq(obj_str(condition, "status", ""), "True");
+        if ((str_eq(type, "Failure") && is_true) ||
+            ((str_eq(type, "Ready") || str_eq(type, "Synchronized")) && !is_true))
+            if (obj_str(condition, "message", NULL) != NULL)
+                return obj_str(condition, "message", NULL);
+    }
+    return NULL;
+}
+
+static int wait_for_start(struct vm_run *run, const json_t *vm, bool *done, struct error **err)
+{
+    json_t *step = vm_run_pipeline_step(run);
+    json_auto_t *instance = NULL;
+
+    if (kube_get(run->view->room->client, &KIND_VMI, meta_ns(vm), meta_name(vm), &instance, err) ==
+        -1)
+        return -1;
+    const char *phase = obj_str(instance, "status.phase", "Pending");
+    const char *trouble = trouble_of(instance);
+    if (trouble == NULL)
+        trouble = trouble_of(vm);
+    if (str_eq(phase, "Running")) {
+        step_set_reason(step, NULL);
+        *done = true;
+        return 0;
+    }
+    if (time_now_ms() - meta_created_ms(vm) > START_TIMEOUT_MS) {
+        error_set(err, ERROR_IO, "the machine \"%s\" does not run: %s", meta_name(vm),
+                  trouble != NULL ? trouble : "no reason is given");
+        return error_hint(err, "kubectl describe vm,vmi -n %s %s", meta_ns(vm), meta_name(vm));
+    }
+    CLEANUP(str) char *reason =
+        trouble != NULL ? xasprintf("waiting for the machine to run (%s): %s", phase, trouble)
+                        : xasprintf("waiting for the machine to run (%s)", phase);
+    step_set_reason(step, reason);
+    run->again_ms = POLL_MS;
+    return 0;
+}
+
+int create_vm_run(struct vm_run *run, bool *done, struct error **err)
+{
+    json_auto_t *vm = NULL;
+
+    if (find_vm(run, &vm, err) == -1 || make(run, &vm, err) == -1)
+        return -1;
+    if (!str_eq(obj_str(vm, "spec.runStrategy", "Halted"), "Always")) {
+        *done = true;
+        return 0;
+    }
+    return wait_for_start(run, vm, done, err);
+}

@@ -1,0 +1,330 @@
+/* Wires the controllers to the caches that wake them.
+ *
+ *   Provider    ← Provider, Secret, inventory
+ *   NetworkMap  ← NetworkMap, Provider
+ *   StorageMap  ← StorageMap, Provider
+ *   Hook        ← Hook
+ *   Plan        ← Plan, Migration, Provider, maps, Hook, and whatever carries the plan's labels
+ *   Migration   ← Migration, Plan
+ *
+ * Caches only wake: a reconcile reads from the server, so it never acts on an old copy of what it
+ * wrote itself. */
+
+#define LOG_COMPONENT "move"
+
+#include "move/vm/vm_move.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "data/obj.h"
+#include "inventory/inventory.h"
+#include "kube/controller.h"
+#include "kube/kinds.h"
+#include "kube/meta.h"
+#include "move/vm/history.h"
+#include "move/vm/hook_check.h"
+#include "move/vm/maps.h"
+#include "move/vm/migration.h"
+#include "move/vm/plan.h"
+#include "move/vm/provider.h"
+#include "move/vm/room.h"
+#include "move/vm/scheduler.h"
+#include "move/vm/vm_status.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SYNC_TIMEOUT_MS = 60 * 1000 };
+
+enum controller_id {
+    CONTROLLER_PROVIDER,
+    CONTROLLER_NETWORK_MAP,
+    CONTROLLER_STORAGE_MAP,
+    CONTROLLER_HOOK,
+    CONTROLLER_PLAN,
+    CONTROLLER_MIGRATION,
+    CONTROLLER_COUNT,
+};
+
+enum cache_id {
+    CACHE_PROVIDER,
+    CACHE_SECRET,
+    CACHE_NETWORK_MAP,
+    CACHE_STORAGE_MAP,
+    CACHE_HOOK,
+    CACHE_PLAN,
+    CACHE_MIGRATION,
+    CACHE_POD,
+    CACHE_JOB,
+    CACHE_PVC,
+    CACHE_VM,
+    CACHE_VMI,
+    CACHE_COUNT,
+};
+
+/* Caches hold only what the selector matches: pods of others are none of our business. */
+static const struct cache_row {
+    const struct kube_kind *kind;
+    const char *labels;
+} cache_rows[] = {
+    [CACHE_PROVIDER] = {&KIND_PROVIDER, NULL},
+    [CACHE_SECRET] = {&KIND_SECRET, "createdForResourceType"},
+    [CACHE_NETWORK_MAP] = {&KIND_NETWORK_MAP, NULL},
+    [CACHE_STORAGE_MAP] = {&KIND_STORAGE_MAP, NULL},
+    [CACHE_HOOK] = {&KIND_HOOK, NULL},
+    [CACHE_PLAN] = {&KIND_PLAN, NULL},
+    [CACHE_MIGRATION] = {&KIND_MIGRATION, NULL},
+    [CACHE_POD] = {&KIND_POD, "plan"},
+    [CACHE_JOB] = {&KIND_JOB, "plan"},
+    [CACHE_PVC] = {&KIND_PVC, "plan"},
+    [CACHE_VM] = {&KIND_VM, "plan"},
+    [CACHE_VMI] = {&KIND_VMI, NULL},
+};
+static_assert(ARRAY_SIZE(cache_rows) == CACHE_COUNT, "every cache has a row");
+
+struct vm_move {
+    struct room room;
+    char *main_namespace;
+    struct controller *controllers[CONTROLLER_COUNT];
+    struct kube_cache *caches[CACHE_COUNT];
+};
+
+static const struct controller_row {
+    const char *name;
+    int workers;
+    int (*reconcile)(void *arg, const char *ns, const char *name, struct cancel *cancel,
+                     struct reconcile_result *result, struct error **err);
+} controller_rows[] = {
+    [CONTROLLER_PROVIDER] = {"provider", 4, provider_reconcile},
+    [CONTROLLER_NETWORK_MAP] = {"networkmap", 1, network_map_reconcile},
+    [CONTROLLER_STORAGE_MAP] = {"storagemap", 1, storage_map_reconcile},
+    [CONTROLLER_HOOK] = {"hook", 1, hook_reconcile},
+    [CONTROLLER_PLAN] = {"plan", 4, plan_reconcile},
+    [CONTROLLER_MIGRATION] = {"migration", 2, migration_reconcile},
+};
+static_assert(ARRAY_SIZE(controller_rows) == CONTROLLER_COUNT, "every controller has a row");
+
+/* ---- whom a change concerns -------------------------------------------------------------- */
+
+/* All objects that a cache knows. */
+static void add_all(struct controller *controller, struct kube_cache *cache)
+{
+    json_auto_t *items = kube_cache_list(cache, NULL, NULL);
+
+    for (size_t i = 0; i < json_array_size(items); i++)
+        controller_add(controller, meta_ns(json_array_get(items, i)),
+                       meta_name(json_array_get(items, i)));
+}
+
+/* What refers to a provider, map or hook is looked at again: there are few plans and maps, and an
+ * index would have to be kept right. */
+static void wake_all_maps(struct controller *controller, const json_t *object, void *arg)
+{
+    struct vm_move *move = arg;
+    enum cache_id id = controller == move->controllers[CONTROLLER_NETWORK_MAP] ? CACHE_NETWORK_MAP
+                                                                               : CACHE_STORAGE_MAP;
+
+    add_all(controller, move->caches[id]);
+}
+
+static void wake_all_plans(struct controller *controller, const json_t *object, void *arg)
+{
+    struct vm_move *move = arg;
+
+    add_all(controller, move->caches[CACHE_PLAN]);
+}
+
+static void wake_provider_of_secret(struct controller *controller, const json_t *secret, void *arg)
+{
+    struct vm_move *move = arg;
+    json_auto_t *providers = kube_cache_list(move->caches[CACHE_PROVIDER], NULL, NULL);
+
+    for (size_t i = 0; i < json_array_size(providers); i++) {
+        const json_t *provider = json_array_get(providers, i);
+        if (str_eq(obj_str(provider, "spec.secret.name", NULL), meta_name(secret)) &&
+            str_eq(obj_str(provider, "spec.secret.namespace", NULL), meta_ns(secret)))
+            controller_add(controller, meta_ns(provider), meta_name(provider));
+    }
+}
+
+static void wake_plan_of_migration(struct controller *controller, const json_t *migration,
+                                   void *arg)
+{
+    controller_add(controller, obj_str(migration, "spec.plan.namespace", ""),
+                   obj_str(migration, "spec.plan.name", ""));
+}
+
+static void wake_migrations_of_plan(struct controller *controller, const json_t *plan, void *arg)
+{
+    struct vm_move *move = arg;
+    json_auto_t *items = kube_cache_list(move->caches[CACHE_MIGRATION], NULL, NULL);
+
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *migration = json_array_get(items, i);
+        if (str_eq(obj_str(migration, "spec.plan.name", NULL), meta_name(plan)) &&
+            str_eq(obj_str(migration, "spec.plan.namespace", NULL), meta_ns(plan)))
+            controller_add(controller, meta_ns(migration), meta_name(migration));
+    }
+}
+
+/* Objects made for a VM carry the plan's uid; hook jobs are in its namespace. */
+static void wake_plan_of_label(struct controller *controller, const json_t *object, void *arg)
+{
+    struct vm_move *move = arg;
+    const char *uid = meta_label(object, "plan");
+    json_auto_t *plans = uid != NULL ? kube_cache_list(move->caches[CACHE_PLAN], NULL, NULL) : NULL;
+
+    for (size_t i = 0; i < json_array_size(plans); i++)
+        if (str_eq(meta_uid(json_array_get(plans, i)), uid))
+            controller_add(controller, meta_ns(json_array_get(plans, i)),
+                           meta_name(json_array_get(plans, i)));
+}
+
+/* An instance has the name of its machine, which carries the labels. */
+static void wake_plan_of_instance(struct controller *controller, const json_t *instance, void *arg)
+{
+    struct vm_move *move = arg;
+    json_auto_t *vm =
+        kube_cache_get(move->caches[CACHE_VM], meta_ns(instance), meta_name(instance));
+
+    if (vm != NULL)
+        wake_plan_of_label(controller, vm, arg);
+}
+
+static void wake_plan(void *arg, const char *key)
+{
+    struct vm_move *move = arg;
+    char *ns = NULL;
+    const char *name = meta_key_split(key, &ns);
+
+    controller_add(move->controllers[CONTROLLER_PLAN], ns, name);
+    free(ns);
+}
+
+static void watch_all(struct vm_move *move)
+{
+    struct controller **c = move->controllers;
+    struct kube_cache **k = move->caches;
+    static const enum cache_id made[] = {CACHE_POD, CACHE_JOB, CACHE_PVC, CACHE_VM};
+
+    controller_watch(c[CONTROLLER_PROVIDER], k[CACHE_PROVIDER]);
+    controller_watch_map(c[CONTROLLER_PROVIDER], k[CACHE_SECRET], wake_provider_of_secret, move);
+    controller_watch(c[CONTROLLER_NETWORK_MAP], k[CACHE_NETWORK_MAP]);
+    controller_watch_map(c[CONTROLLER_NETWORK_MAP], k[CACHE_PROVIDER], wake_all_maps, move);
+    controller_watch(c[CONTROLLER_STORAGE_MAP], k[CACHE_STORAGE_MAP]);
+    controller_watch_map(c[CONTROLLER_STORAGE_MAP], k[CACHE_PROVIDER], wake_all_maps, move);
+    controller_watch(c[CONTROLLER_HOOK], k[CACHE_HOOK]);
+    controller_watch(c[CONTROLLER_PLAN], k[CACHE_PLAN]);
+    controller_watch_map(c[CONTROLLER_PLAN], k[CACHE_MIGRATION], wake_plan_of_migration, move);
+    controller_watch_map(c[CONTROLLER_PLAN], k[CACHE_PROVIDER], wake_all_plans, move);
+    controller_watch_map(c[CONTROLLER_PLAN], k[CACHE_NETWORK_MAP], wake_all_plans, move);
+    controller_watch_map(c[CONTROLLER_PLAN], k[CACHE_STORAGE_MAP], wake_all_plans, move);
+    controller_watch_map(c[CONTROLLER_PLAN], k[CACHE_HOOK], wake_all_plans, move);
+    for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+        controller_watch_map(c[CONTROLLER_PLAN], k[made[i]], wake_plan_of_label, move);
+    controller_watch_map(c[CONTROLLER_PLAN], k[CACHE_VMI], wake_plan_of_instance, move);
+    controller_watch(c[CONTROLLER_MIGRATION], k[CACHE_MIGRATION]);
+    controller_watch_map(c[CONTROLLER_MIGRATION], k[CACHE_PLAN], wake_migrations_of_plan, move);
+}
+
+/* ---- start and stop ---------------------------------------------------------------------- */
+
+/* VMs that were on their way before a restart have their places. */
+static void note_running(struct vm_move *move)
+{
+    json_auto_t *plans = kube_cache_list(move->caches[CACHE_PLAN], NULL, NULL);
+
+    for (size_t i = 0; i < json_array_size(plans); i++) {
+        const json_t *plan = json_array_get(plans, i);
+        const json_t *entry = history_active(obj_at(plan, "status"));
+        const json_t *vms = obj_arr(plan, "status.migration.vms");
+        CLEANUP(str) char *plan_key = meta_key_of(plan);
+        CLEANUP(str) char *provider_key = reference_key(obj_at(entry, "provider.source"));
+
+        for (size_t k = 0; entry != NULL && k < json_array_size(vms); k++)
+            if (vm_status_is_running(json_array_get(vms, k)))
+                scheduler_note(move->room.scheduler, provider_key, plan_key,
+                               obj_str(json_array_get(vms, k), "id", ""));
+    }
+}
+
+static int start_caches(struct vm_move *move, struct error **err)
+{
+    for (size_t i = 0; i < CACHE_COUNT; i++)
+        if (kube_cache_start(move->caches[i], err) == -1)
+            return error_wrap(err, "cannot follow %s", cache_rows[i].kind->plural);
+    for (size_t i = 0; i < CACHE_COUNT; i++)
+        if (kube_cache_wait(move->caches[i], SYNC_TIMEOUT_MS, NULL, err) == -1)
+            return error_wrap(err, "cannot list %s", cache_rows[i].kind->plural);
+    return 0;
+}
+
+static void make_parts(struct vm_move *move)
+{
+    for (size_t i = 0; i < CACHE_COUNT; i++) {
+        const struct kube_list_options options = {.label_selector = cache_rows[i].labels};
+        move->caches[i] = kube_cache_new(move->room.client, cache_rows[i].kind, NULL,
+                                         cache_rows[i].labels != NULL ? &options : NULL);
+    }
+    for (size_t i = 0; i < CONTROLLER_COUNT; i++)
+        move->controllers[i] =
+            controller_new(&(struct controller_spec){.name = controller_rows[i].name,
+                                                     .workers = controller_rows[i].workers,
+                                                     .reconcile = controller_rows[i].reconcile,
+                                                     .arg = &move->room});
+    watch_all(move);
+}
+
+int vm_move_start(const struct vm_move_options *options, struct vm_move **out, struct error **err)
+{
+    struct vm_move *move = xcalloc(1, sizeof(*move));
+
+    move->main_namespace = xstrdup(options->main_namespace);
+    move->room = (struct room){.client = options->client,
+                               .inventory = options->inventory,
+                               .scheduler = scheduler_new(wake_plan, move),
+                               .main_namespace = move->main_namespace};
+    make_parts(move);
+    if (provider_ensure_host(&move->room, err) == -1 || start_caches(move, err) == -1) {
+        vm_move_stop(move);
+        return -1;
+    }
+    note_running(move);
+    for (size_t i = 0; i < CONTROLLER_COUNT; i++)
+        if (controller_start(move->controllers[i], err) == -1) {
+            vm_move_stop(move);
+            return error_wrap(err, "cannot start controller \"%s\"", controller_rows[i].name);
+        }
+    log_info("controllers run: namespace=%s", move->main_namespace);
+    *out = move;
+    return 0;
+}
+
+void vm_move_stop(struct vm_move *move)
+{
+    if (move == NULL)
+        return;
+    for (size_t i = 0; i < CONTROLLER_COUNT; i++)
+        controller_stop(move->controllers[i]);
+    for (size_t i = 0; i < CACHE_COUNT; i++)
+        kube_cache_free(move->caches[i]);
+    for (size_t i = 0; i < CONTROLLER_COUNT; i++)
+        controller_free(move->controllers[i]);
+    scheduler_free(move->room.scheduler);
+    free(move->main_namespace);
+    free(move);
+}
+
+void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *provider_name)
+{
+    struct vm_move *move = arg;
+
+    controller_add(move->controllers[CONTROLLER_PROVIDER], provider_ns, provider_name);
+    add_all(move->controllers[CONTROLLER_NETWORK_MAP], move->caches[CACHE_NETWORK_MAP]);
+    add_all(move->controllers[CONTROLLER_STORAGE_MAP], move->caches[CACHE_STORAGE_MAP]);
+    add_all(move->controllers[CONTROLLER_PLAN], move->caches[CACHE_PLAN]);
+}

@@ -1,0 +1,323 @@
+/* The itinerary of a cold migration, and who may move a VM along it.
+ *
+ *   Started → PreHook → StorePowerState → PowerOffSource → WaitForPowerOff → CreateDataVolumes
+ *     → CopyDisks → CreateGuestConversionPod → ConvertGuest → CreateVM → PostHook → CleanUp
+ *     → Completed
+ *
+ * Whatever fails or is canceled goes to CleanUp, and from there to Completed. */
+
+#define LOG_COMPONENT "move"
+
+#include "move/vm/vm_run.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "data/obj.h"
+#include "kube/conditions.h"
+#include "kube/meta.h"
+#include "move/vm/vm_status.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    RETRY_MS = 2000,                     /* after a failure that may pass */
+    RETRY_LIMIT_MS = 15 * 60 * 1000,     /* such failures in a row, then it counts */
+    CLEAN_UP_LIMIT_MS = 5 * 60 * 1000,   /* the same while cleaning up */
+};
+
+#define ANNOTATION_FAILING_SINCE "failingSince"
+#define CONDITION_CLEANING_UP "CleaningUp"
+
+/* clang-format off */
+static const struct step steps[] = {
+    [STEP_STARTED]               = {"Started",                  PIPELINE_INITIALIZE,    NEEDS_NOTHING,
+                                    started_run,                STEP_PRE_HOOK,              STEP_CLEAN_UP},
+    [STEP_PRE_HOOK]              = {"PreHook",                  PIPELINE_PRE_HOOK,      NEEDS_PRE_HOOK,
+                                    pre_hook_run,               STEP_STORE_POWER_STATE,     STEP_CLEAN_UP},
+    [STEP_STORE_POWER_STATE]     = {"StorePowerState",          PIPELINE_INITIALIZE,    NEEDS_NOTHING,
+                                    store_power_state_run,      STEP_POWER_OFF_SOURCE,      STEP_CLEAN_UP},
+    [STEP_POWER_OFF_SOURCE]      = {"PowerOffSource",           PIPELINE_INITIALIZE,    NEEDS_NOTHING,
+                                    power_off_run,              STEP_WAIT_FOR_POWER_OFF,    STEP_CLEAN_UP},
+    [STEP_WAIT_FOR_POWER_OFF]    = {"WaitForPowerOff",          PIPELINE_INITIALIZE,    NEEDS_NOTHING,
+                                    wait_for_power_off_run,     STEP_CREATE_DATA_VOLUMES,   STEP_CLEAN_UP},
+    [STEP_CREATE_DATA_VOLUMES]   = {"CreateDataVolumes",        PIPELINE_INITIALIZE,    NEEDS_NOTHING,
+                                    create_data_volumes_run,    STEP_COPY_DISKS,            STEP_CLEAN_UP},
+    [STEP_COPY_DISKS]            = {"CopyDisks",                PIPELINE_DISK_TRANSFER, NEEDS_NOTHING,
+                                    copy_disks_run,             STEP_CREATE_CONVERSION_POD, STEP_CLEAN_UP},
+    [STEP_CREATE_CONVERSION_POD] = {"CreateGuestConversionPod", PIPELINE_CONVERSION,    NEEDS_CONVERSION,
+                                    create_conversion_pod_run,  STEP_CONVERT_GUEST,         STEP_CLEAN_UP},
+    [STEP_CONVERT_GUEST]         = {"ConvertGuest",             PIPELINE_CONVERSION,    NEEDS_CONVERSION,
+                                    convert_guest_run,          STEP_CREATE_VM,             STEP_CLEAN_UP},
+    [STEP_CREATE_VM]             = {"CreateVM",                 PIPELINE_CREATE_VM,     NEEDS_NOTHING,
+                                    create_vm_run,              STEP_POST_HOOK,             STEP_CLEAN_UP},
+    [STEP_POST_HOOK]             = {"PostHook",                 PIPELINE_POST_HOOK,     NEEDS_POST_HOOK,
+                                    post_hook_run,              STEP_CLEAN_UP,              STEP_CLEAN_UP},
+    [STEP_CLEAN_UP]              = {"CleanUp",                  NULL,                   NEEDS_NOTHING,
+                                    clean_up_run,               STEP_COMPLETED,             STEP_COMPLETED},
+    [STEP_COMPLETED]             = {"Completed",                NULL,                   NEEDS_NOTHING,
+                                    NULL,                       STEP_COMPLETED,             STEP_COMPLETED},
+};
+/* clang-format on */
+static_assert(ARRAY_SIZE(steps) == STEP_COUNT, "every step has a row");
+
+const struct step *step_get(enum step_id id)
+{
+    return &steps[id];
+}
+
+int step_find(const char *name, enum step_id *id, struct error **err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+        if (str_eq(steps[i].name, name)) {
+            *id = (enum step_id)i;
+            return 0;
+        }
+    return error_set(err, ERROR_CORRUPT, "there is no migration phase \"%s\"", name);
+}
+
+const char *vm_run_id(const struct vm_run *run)
+{
+    return obj_str(run->status, "id", "");
+}
+
+const char *vm_run_target_name(const struct vm_run *run)
+{
+    const char *name = obj_str(run->status, "newName", "");
+
+    if (name[0] == '\0')
+        name = obj_str(run->status, "targetName", "");
+    return name[0] != '\0' ? name : obj_str(run->status, "name", "");
+}
+
+const char *vm_run_target_ns(const struct vm_run *run)
+{
+    return obj_str(run->view->plan, "spec.targetNamespace", "");
+}
+
+int vm_run_describe(struct vm_run *run, struct error **err)
+{
+    if (run->machine != NULL)
+        return 0;
+    if (run->view->source == NULL || run->vm == NULL)
+        return error_set(err, ERROR_UNAVAILABLE, "the source provider is not open");
+    return run->view->ops->describe(run->view->source, run->vm, &run->machine, err);
+}
+
+void vm_run_reset(struct vm_run *run)
+{
+    machine_free(run->machine);
+    json_decref(run->vm);
+    memset(run, 0, sizeof(*run));
+}
+
+/* ---- the pipeline beside the phases ------------------------------------------------------ */
+
+static enum step_id present_step(const struct vm_run *run)
+{
+    CLEANUP(error) struct error *failure = NULL;
+    enum step_id id = STEP_CLEAN_UP;
+
+    /* A phase that is not ours (a newer or another controller's status) cannot be gone on with:
+     * what was made is cleaned up. */
+    if (step_find(obj_str(run->status, "phase", "Started"), &id, &failure) == -1) {
+        CLEANUP(str) char *text = error_format(failure);
+        error_add_reason(run->status, obj_str(run->status, "phase", ""), text);
+    }
+    return id;
+}
+
+json_t *vm_run_pipeline_step(const struct vm_run *run)
+{
+    const char *name = steps[present_step(run)].pipeline;
+
+    return name != NULL ? vm_status_step(run->status, name) : NULL;
+}
+
+static unsigned held_flags(const struct vm_run *run)
+{
+    const json_t *hooks = obj_arr(run->status, "hooks");
+    unsigned flags = 0;
+
+    for (size_t i = 0; i < json_array_size(hooks); i++) {
+        const char *step = obj_str(json_array_get(hooks, i), "step", "");
+        if (str_eq(step, PIPELINE_PRE_HOOK))
+            flags |= NEEDS_PRE_HOOK;
+        if (str_eq(step, PIPELINE_POST_HOOK))
+            flags |= NEEDS_POST_HOOK;
+    }
+    if (plan_view_converts(run->view))
+        flags |= NEEDS_CONVERSION;
+    return flags;
+}
+
+/* The step behind ID that is part of this VM's itinerary. */
+static enum step_id following(const struct vm_run *run, enum step_id id)
+{
+    unsigned flags = held_flags(run);
+    enum step_id next = steps[id].next;
+
+    while ((steps[next].needs & flags) != steps[next].needs)
+        next = steps[next].next;
+    return next;
+}
+
+/* Finishes the pipeline's step if the next phase counts to another one. */
+static void enter(struct vm_run *run, enum step_id from, enum step_id to)
+{
+    json_t *old = steps[from].pipeline != NULL ? vm_status_step(run->status, steps[from].pipeline)
+                                               : NULL;
+    bool failed = obj_obj(run->status, "error") != NULL || vm_status_is_canceled(run->status);
+
+    if (old != NULL && !failed && !str_eq(steps[from].pipeline, steps[to].pipeline))
+        step_finish(old, obj_str(old, "reason", NULL));
+    obj_put_str(run->status, "phase", steps[to].name);
+    if (to == STEP_CLEAN_UP)
+        vm_status_set_condition(run->status, CONDITION_CLEANING_UP, NULL,
+                                "what is not needed any more is being removed");
+    log_info("phase begins: vm=%s phase=%s", vm_run_id(run), steps[to].name);
+}
+
+/* ---- failures ---------------------------------------------------------------------------- */
+
+void vm_run_fail(struct vm_run *run, const char *text, const char *hint)
+{
+    enum step_id id = present_step(run);
+    json_t *step = vm_run_pipeline_step(run);
+    CLEANUP(str) char *reason =
+        hint != NULL ? xasprintf("%s (%s)", text, hint) : xstrdup(text);
+
+    if (step != NULL) {
+        error_add_reason(step, steps[id].name, reason);
+        obj_put_str(step, "phase", "Completed");
+        timed_complete(step);
+    }
+    error_add_reason(run->status, steps[id].name, reason);
+    log_warn("vm failed: vm=%s phase=%s reason=%s", vm_run_id(run), steps[id].name, reason);
+    enter(run, id, steps[id].on_failure);
+}
+
+void vm_run_cancel(struct vm_run *run, const char *reason, const char *message)
+{
+    enum step_id id = present_step(run);
+
+    if (vm_status_is_completed(run->status) || vm_status_is_canceled(run->status))
+        return;
+    vm_status_set_condition(run->status, "Canceled", reason, message);
+    if (!vm_status_is_started(run->status))
+        timed_start(run->status);
+    if (id != STEP_CLEAN_UP && id != STEP_COMPLETED)
+        enter(run, id, STEP_CLEAN_UP);
+}
+
+static bool is_older(const char *when, int64_t ms)
+{
+    CLEANUP(error) struct error *ignored = NULL;
+    int64_t then = 0;
+
+    return when != NULL && time_parse(when, &then, &ignored) == 0 && time_now_ms() - then > ms;
+}
+
+/* Remembers since when a step keeps failing in a way that may pass; true while there is patience. */
+static bool is_patient(struct vm_run *run, const char *text)
+{
+    json_t *step = vm_run_pipeline_step(run);
+    char now[TIME_TEXT_SIZE];
+
+    if (step == NULL)
+        return true;
+    if (step_annotation(step, ANNOTATION_FAILING_SINCE) == NULL)
+        step_set_annotation(step, ANNOTATION_FAILING_SINCE, time_format(time_now_ms(), now));
+    step_set_reason(step, text);
+    return !is_older(step_annotation(step, ANNOTATION_FAILING_SINCE), RETRY_LIMIT_MS);
+}
+
+/* Cleaning up is tried again whatever the failure, until its time is over; then what is left is
+ * named, and the VM's result stays what it was. */
+static void clean_up_failed(struct vm_run *run, const char *text)
+{
+    run->again_ms = RETRY_MS;
+    if (!is_older(vm_status_condition_time(run->status, CONDITION_CLEANING_UP),
+                  CLEAN_UP_LIMIT_MS))
+        return;
+    finding_add(run->status, "CleanUpFailed", CONDITION_WARN, "LeftOvers",
+                "remove what is labelled with the plan's and the VM's id by hand", "%s", text);
+    log_warn("clean-up given up: vm=%s reason=%s", vm_run_id(run), text);
+    enter(run, STEP_CLEAN_UP, steps[STEP_CLEAN_UP].on_failure);
+}
+
+static void forget_failures(struct vm_run *run)
+{
+    json_t *step = vm_run_pipeline_step(run);
+
+    if (step != NULL && step_annotation(step, ANNOTATION_FAILING_SINCE) != NULL) {
+        step_set_annotation(step, ANNOTATION_FAILING_SINCE, NULL);
+        step_set_reason(step, NULL);
+    }
+}
+
+/* ---- the driver -------------------------------------------------------------------------- */
+
+static void complete(struct vm_run *run)
+{
+    conditions_delete(run->status, CONDITION_CLEANING_UP);
+    timed_complete(run->status);
+    if (vm_status_is_canceled(run->status))
+        return;
+    if (obj_obj(run->status, "error") != NULL)
+        vm_status_set_condition(run->status, "Failed", NULL, "The VM migration has FAILED.");
+    else
+        vm_status_set_condition(run->status, "Succeeded", NULL, "The VM migration has SUCCEEDED.");
+}
+
+/* Runs the present step once; true if it is done and the next may begin. */
+static bool run_step(struct vm_run *run, enum step_id id)
+{
+    CLEANUP(error) struct error *failure = NULL;
+    json_t *pipeline = vm_run_pipeline_step(run);
+    bool done = false;
+
+    if (pipeline != NULL)
+        step_begin(pipeline);
+    CLEANUP(str) char *point = xasprintf("move.%s", steps[id].name);
+    if (fault(point))
+        error_set(&failure, ERROR_IO, "a fault was asked for at %s", point);
+    else if (steps[id].run(run, &done, &failure) == 0) {
+        forget_failures(run);
+        return done;
+    }
+    CLEANUP(str) char *text = error_format(failure);
+    bool passing = error_is_transient(failure) || failure->code == ERROR_CONFLICT;
+    if (id == STEP_CLEAN_UP)
+        clean_up_failed(run, text);
+    else if (passing && is_patient(run, text))
+        run->again_ms = RETRY_MS;
+    else
+        vm_run_fail(run, text, error_get_hint(failure));
+    return false;
+}
+
+void vm_run_advance(struct vm_run *run)
+{
+    for (unsigned moves = 0; moves < 2 * STEP_COUNT; moves++) {
+        enum step_id id = present_step(run);
+
+        if (vm_status_is_completed(run->status))
+            return;
+        if (id == STEP_COMPLETED) {
+            complete(run);
+            return;
+        }
+        run->again_ms = 0;
+        if (run_step(run, id))
+            enter(run, id, following(run, id));
+        else if (present_step(run) == id)
+            return; /* waits */
+    }
+}
