@@ -31,6 +31,7 @@ struct hook_server {
     struct hook_server_options options;
     struct sockaddr_un addr;
     int listen_fd;
+    ino_t inode; /* of our socket file: another server may have put its own there meanwhile */
     struct cancel *stop;
     struct thread acceptor;
     pthread_mutex_t lock;
@@ -276,8 +277,11 @@ static void stop_listening(struct hook_server *server)
 {
     LOCK_SCOPE(&server->lock);
     if (server->listening) {
+        struct stat st;
+
         close(server->listen_fd);
-        unlink(server->addr.sun_path);
+        if (lstat(server->addr.sun_path, &st) == 0 && st.st_ino == server->inode)
+            unlink(server->addr.sun_path);
         server->listening = false;
     }
     pthread_cond_broadcast(&server->changed);
@@ -340,6 +344,9 @@ static int listen_on(struct hook_server *server, struct error **err)
     if (server->options.also_uid != 0 && chown(path, server->options.also_uid, (gid_t)-1) == -1)
         return error_sys(err, errno, "cannot give \"%s\" to user %u", path,
                          server->options.also_uid);
+    if (lstat(path, &st) == -1)
+        return error_sys(err, errno, "cannot look at \"%s\"", path);
+    server->inode = st.st_ino;
     server->listen_fd = steal_fd(&fd);
     server->listening = true;
     return 0;
