@@ -218,6 +218,19 @@ bool dom_is(const struct dom_node *node, const char *name)
     return strcmp(dom_name(node), name) == 0;
 }
 
+int dom_line(const struct dom_node *node)
+{
+    return (int)xmlGetLineNo(const_element(node));
+}
+
+bool dom_declares(const struct dom_node *node, const char *part)
+{
+    for (const xmlNs *ns = const_element(node)->nsDef; ns != NULL; ns = ns->next)
+        if (ns->href != NULL && strcasestr((const char *)ns->href, part) != NULL)
+            return true;
+    return false;
+}
+
 static struct dom_node *matching(xmlNode *node, const char *name, size_t len)
 {
     for (; node != NULL; node = node->next)

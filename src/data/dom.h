@@ -44,6 +44,10 @@ size_t dom_replace_text(struct dom *dom, const char *from, const char *to);
 struct dom_node *dom_root(struct dom *dom);
 const char *dom_name(const struct dom_node *node);
 bool dom_is(const struct dom_node *node, const char *name);
+/* The line of the text it came from, from 1 on. */
+int dom_line(const struct dom_node *node);
+/* True if NODE declares a namespace whose URI contains PART, in any case of letters. */
+bool dom_declares(const struct dom_node *node, const char *part);
 
 /* The first element at PATH below NODE, or NULL. */
 struct dom_node *dom_find(struct dom_node *node, const char *path);

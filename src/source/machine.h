@@ -38,8 +38,8 @@ DEFINE_VECTOR(machine_nic_list, struct machine_nic)
 struct machine {
     char *id;
     char *name;
-    char *uuid;      /* firmware UUID in RFC 4122 form, or NULL */
-    char *os;        /* guest id as the source names it, or NULL */
+    char *uuid; /* firmware UUID in RFC 4122 form, or NULL */
+    char *os;   /* guest id as the source names it, or NULL */
     bool efi;
     bool secure_boot;
     bool tpm;

@@ -31,7 +31,7 @@ struct source_config {
 /* Where a collector puts what it finds.  KIND is the model's name ("VM", "Network", "Disk",
  * "Storage", ...), OBJECT has the keys of the inventory's REST answers (at least "id" and "name";
  * revision and selfLink are added by the inventory) and is borrowed.  Objects that did not change
- * may be put again: the inventory compares. */
+ * may be put again: the inventory compares.  All functions may be called from any thread. */
 struct source_sink {
     void *arg;
     void (*put)(void *arg, const char *kind, const json_t *object);
@@ -47,15 +47,18 @@ struct source_sink {
     void (*problem)(void *arg, const char *where, const char *what);
 };
 
-struct source;
+/* The first member of each provider's own struct. */
+struct source {
+    const struct source_ops *ops;
+};
 
 enum source_power { SOURCE_POWER_OFF, SOURCE_POWER_ON, SOURCE_POWER_UNKNOWN };
 
 /* Where a disk's bytes are, as gantry-copy and an importer Pod need it. */
 struct source_disk_access {
-    char *uri;          /* gantry-copy's SOURCE as seen inside the Pod */
-    char *format;       /* --source-format, or NULL: by content */
-    json_t *volume;     /* a Pod volume to mount at mount_path (hostPath, nfs, ...), or NULL */
+    char *uri;      /* gantry-copy's SOURCE as seen inside the Pod */
+    char *format;   /* --source-format, or NULL: by content */
+    json_t *volume; /* a Pod volume to mount at mount_path (hostPath, nfs, ...), or NULL */
     char *mount_path;
     char *digest;       /* what the source file must have, "ALGORITHM:HEX" with sha1, sha256 or
                            sha512, or NULL */
@@ -65,10 +68,10 @@ struct source_disk_access {
 void source_disk_access_reset(struct source_disk_access *access);
 
 struct source_ops {
-    const char *type;        /* Provider's spec.type */
-    bool needs_conversion;   /* guests must be converted for KVM */
+    const char *type;      /* Provider's spec.type */
+    bool needs_conversion; /* guests must be converted for KVM */
     bool can_warm;
-    bool can_power;          /* false: power, snapshots are never called */
+    bool can_power; /* false: power, snapshots are never called */
 
     /* Checks the configuration's form and makes the source; no long waits. */
     int (*open)(const struct source_config *config, struct source **out, struct error **err);

@@ -16,10 +16,17 @@
  * of a few names, not in structure.  In 0.9 (and oVirt) a section is <Section xsi:type=
  * "ovf:DiskSection_Type"> and a machine <Content xsi:type="ovf:VirtualSystem_Type">. */
 
-int ovf_wrap_at(const struct markup_node *node, const char *label, struct error **err)
+int ovf_wrap_at(struct dom_node *node, const char *label, struct error **err)
 {
-    return error_wrap(err, "%s \"%s\" (line %d)", markup_name(node), label ? label : "",
-                      markup_line(node));
+    return error_wrap(err, "%s \"%s\" (line %d)", dom_name(node), label ? label : "",
+                      dom_line(node));
+}
+
+char *ovf_text(const struct dom_node *node)
+{
+    CLEANUP(str) char *text = node ? dom_text(node) : NULL;
+
+    return text ? span_dup(span_trim(span_of(text))) : NULL;
 }
 
 int ovf_check_text(const char *text, const char *what, struct error **err)
@@ -29,14 +36,14 @@ int ovf_check_text(const char *text, const char *what, struct error **err)
     return 0;
 }
 
-static bool section_is(const struct markup_node *node, const char *name)
+static bool section_is(struct dom_node *node, const char *name)
 {
-    if (markup_is(node, name))
+    if (dom_is(node, name))
         return true;
-    if (!markup_is(node, "Section") && !markup_is(node, "Content"))
+    if (!dom_is(node, "Section") && !dom_is(node, "Content"))
         return false;
 
-    CLEANUP(str) char *type = markup_attr(node, "type");
+    CLEANUP(str) char *type = dom_attr(node, "type");
     const char *local = type ? strrchr(type, ':') : NULL;
     size_t len = strlen(name);
 
@@ -44,12 +51,12 @@ static bool section_is(const struct markup_node *node, const char *name)
     return local != NULL && strncmp(local, name, len) == 0 && strcmp(local + len, "_Type") == 0;
 }
 
-static const struct markup_node *find_section(const struct markup_node *parent, const char *name)
+static struct dom_node *find_section(struct dom_node *parent, const char *name)
 {
-    const struct markup_node *node = markup_first(parent);
+    struct dom_node *node = dom_first(parent, NULL);
 
     while (node != NULL && !section_is(node, name))
-        node = markup_next(node);
+        node = dom_next(node, NULL);
     return node;
 }
 
@@ -88,10 +95,9 @@ size_t ovf_need_network(struct ovf *ovf, const char *name)
 }
 
 /* The attribute NAME of a size; absent is 0. */
-static int attr_u64(const struct markup_node *node, const char *name, uint64_t *value,
-                    struct error **err)
+static int attr_u64(struct dom_node *node, const char *name, uint64_t *value, struct error **err)
 {
-    CLEANUP(str) char *text = markup_attr(node, name);
+    CLEANUP(str) char *text = dom_attr(node, name);
 
     if (text == NULL || *text == '\0')
         return 0;
@@ -112,11 +118,11 @@ static int check_href(const char *href, struct error **err)
     return ovf_check_text(href, "href", err);
 }
 
-static int parse_file(const struct markup_node *node, struct ovf_file *file, struct error **err)
+static int parse_file(struct dom_node *node, struct ovf_file *file, struct error **err)
 {
-    CLEANUP(str) char *compression = markup_attr(node, "compression");
+    CLEANUP(str) char *compression = dom_attr(node, "compression");
 
-    file->href = markup_attr(node, "href");
+    file->href = dom_attr(node, "href");
     if (check_href(file->href, err) == -1 || ovf_check_text(file->id, "id", err) == -1)
         return -1;
     if (!str_is_empty(compression) && strcasecmp(compression, "identity") != 0) {
@@ -129,13 +135,13 @@ static int parse_file(const struct markup_node *node, struct ovf_file *file, str
     return attr_u64(node, "chunkSize", &file->chunk_size, err);
 }
 
-static int parse_files(const struct markup_node *section, struct ovf *ovf, struct error **err)
+static int parse_files(struct dom_node *section, struct ovf *ovf, struct error **err)
 {
-    for (const struct markup_node *node = section ? markup_first(section) : NULL; node != NULL;
-         node = markup_next(node)) {
-        if (!markup_is(node, "File"))
+    for (struct dom_node *node = section ? dom_first(section, NULL) : NULL; node != NULL;
+         node = dom_next(node, NULL)) {
+        if (!dom_is(node, "File"))
             continue;
-        struct ovf_file file = {.id = markup_attr(node, "id")};
+        struct ovf_file file = {.id = dom_attr(node, "id")};
         size_t same = ovf_find_file(ovf, file.id);
 
         if (file.id == NULL)
@@ -151,15 +157,15 @@ static int parse_files(const struct markup_node *section, struct ovf *ovf, struc
     return 0;
 }
 
-static int parse_disk(const struct markup_node *node, struct ovf *ovf, struct ovf_disk *disk,
+static int parse_disk(struct dom_node *node, struct ovf *ovf, struct ovf_disk *disk,
                       struct error **err)
 {
-    CLEANUP(str) char *file_ref = markup_attr(node, "fileRef");
+    CLEANUP(str) char *file_ref = dom_attr(node, "fileRef");
 
-    disk->format = markup_attr(node, "format");
-    disk->capacity = markup_attr(node, "capacity");
-    disk->capacity_units = markup_attr(node, "capacityAllocationUnits");
-    disk->parent = markup_attr(node, "parentRef");
+    disk->format = dom_attr(node, "format");
+    disk->capacity = dom_attr(node, "capacity");
+    disk->capacity_units = dom_attr(node, "capacityAllocationUnits");
+    disk->parent = dom_attr(node, "parentRef");
     if (ovf_check_text(disk->id, "diskId", err) == -1 ||
         ovf_check_text(disk->format, "format", err) == -1 ||
         ovf_check_text(disk->capacity_units, "capacityAllocationUnits", err) == -1)
@@ -211,13 +217,13 @@ static int check_parents(const struct ovf *ovf, struct error **err)
     return 0;
 }
 
-static int parse_disks(const struct markup_node *section, struct ovf *ovf, struct error **err)
+static int parse_disks(struct dom_node *section, struct ovf *ovf, struct error **err)
 {
-    for (const struct markup_node *node = section ? markup_first(section) : NULL; node != NULL;
-         node = markup_next(node)) {
-        if (!markup_is(node, "Disk"))
+    for (struct dom_node *node = section ? dom_first(section, NULL) : NULL; node != NULL;
+         node = dom_next(node, NULL)) {
+        if (!dom_is(node, "Disk"))
             continue;
-        struct ovf_disk disk = {.id = markup_attr(node, "diskId"), .file = OVF_NONE};
+        struct ovf_disk disk = {.id = dom_attr(node, "diskId"), .file = OVF_NONE};
         size_t same = ovf_find_disk(ovf, disk.id);
 
         if (disk.id == NULL)
@@ -233,15 +239,15 @@ static int parse_disks(const struct markup_node *section, struct ovf *ovf, struc
     return check_parents(ovf, err);
 }
 
-static int parse_networks(const struct markup_node *section, struct ovf *ovf, struct error **err)
+static int parse_networks(struct dom_node *section, struct ovf *ovf, struct error **err)
 {
-    for (const struct markup_node *node = section ? markup_first(section) : NULL; node != NULL;
-         node = markup_next(node)) {
-        if (!markup_is(node, "Network"))
+    for (struct dom_node *node = section ? dom_first(section, NULL) : NULL; node != NULL;
+         node = dom_next(node, NULL)) {
+        if (!dom_is(node, "Network"))
             continue;
         struct ovf_network network = {
-            .name = markup_attr(node, "name"),
-            .description = markup_text(markup_child(node, "Description")),
+            .name = dom_attr(node, "name"),
+            .description = ovf_text(dom_first(node, "Description")),
         };
         bool known = ovf_find_network(ovf, network.name) != OVF_NONE;
 
@@ -261,38 +267,38 @@ static int parse_networks(const struct markup_node *section, struct ovf *ovf, st
 
 /* The id of the configuration that is deployed when nobody chooses: the one marked as default,
  * else the first; NULL without a DeploymentOptionSection. */
-static char *find_configuration(const struct markup_node *section)
+static char *find_configuration(struct dom_node *section)
 {
     char *first = NULL;
 
-    for (const struct markup_node *node = section ? markup_first(section) : NULL; node != NULL;
-         node = markup_next(node)) {
-        if (!markup_is(node, "Configuration"))
+    for (struct dom_node *node = section ? dom_first(section, NULL) : NULL; node != NULL;
+         node = dom_next(node, NULL)) {
+        if (!dom_is(node, "Configuration"))
             continue;
-        CLEANUP(str) char *chosen = markup_attr(node, "default");
+        CLEANUP(str) char *chosen = dom_attr(node, "default");
 
         if (first == NULL)
-            first = markup_attr(node, "id");
+            first = dom_attr(node, "id");
         if (str_eq(chosen, "true") || str_eq(chosen, "1")) {
             free(first);
-            return markup_attr(node, "id");
+            return dom_attr(node, "id");
         }
     }
     return first;
 }
 
-static void parse_os(const struct markup_node *section, struct ovf_system *system)
+static void parse_os(struct dom_node *section, struct ovf_system *system)
 {
     if (section == NULL)
         return;
-    system->os_type = markup_attr(section, "osType");
+    system->os_type = dom_attr(section, "osType");
     if (str_is_empty(system->os_type)) {
         free(system->os_type);
-        system->os_type = markup_text(markup_child(section, "OSType")); /* VirtualBox */
+        system->os_type = ovf_text(dom_first(section, "OSType")); /* VirtualBox */
     }
     if (str_is_empty(system->os_type)) {
         free(system->os_type);
-        system->os_type = markup_text(markup_child(section, "Description"));
+        system->os_type = ovf_text(dom_first(section, "Description"));
     }
     if (str_is_empty(system->os_type)) {
         free(system->os_type);
@@ -300,20 +306,20 @@ static void parse_os(const struct markup_node *section, struct ovf_system *syste
     }
 }
 
-static int parse_system(const struct markup_node *node, const char *configuration, struct ovf *ovf,
+static int parse_system(struct dom_node *node, const char *configuration, struct ovf *ovf,
                         struct error **err)
 {
     if (ovf->systems.len == OVF_MAX_SYSTEMS)
         return error_set(err, ERROR_INVALID, "more than %d machines", OVF_MAX_SYSTEMS);
-    ovf_system_list_push(&ovf->systems, (struct ovf_system){.id = markup_attr(node, "id")});
+    ovf_system_list_push(&ovf->systems, (struct ovf_system){.id = dom_attr(node, "id")});
 
     struct ovf_system *system = &ovf->systems.ptr[ovf->systems.len - 1];
-    const struct markup_node *hardware = find_section(node, "VirtualHardwareSection");
-    const struct markup_node *machine = markup_child(node, "Machine");
+    struct dom_node *hardware = find_section(node, "VirtualHardwareSection");
+    struct dom_node *machine = dom_first(node, "Machine");
 
     if (system->id == NULL)
         system->id = xstrdup("");
-    system->name = markup_text(markup_child(node, "Name"));
+    system->name = ovf_text(dom_first(node, "Name"));
     if (str_is_empty(system->name)) {
         free(system->name);
         system->name = xstrdup(system->id);
@@ -336,14 +342,14 @@ static int parse_system(const struct markup_node *node, const char *configuratio
 }
 
 /* Machines of an Envelope or a VirtualSystemCollection. */
-static int parse_content(const struct markup_node *parent, const char *configuration, int depth,
+static int parse_content(struct dom_node *parent, const char *configuration, int depth,
                          struct ovf *ovf, struct error **err)
 {
     if (depth > OVF_MAX_NESTING)
         return error_set(err, ERROR_INVALID, "collections are nested deeper than %d",
                          OVF_MAX_NESTING);
-    for (const struct markup_node *node = markup_first(parent); node != NULL;
-         node = markup_next(node)) {
+    for (struct dom_node *node = dom_first(parent, NULL); node != NULL;
+         node = dom_next(node, NULL)) {
         int result = 0;
 
         if (section_is(node, "VirtualSystemCollection"))
@@ -357,7 +363,7 @@ static int parse_content(const struct markup_node *parent, const char *configura
 }
 
 /* Which tool wrote the package, by the namespaces it declares. */
-static const char *guess_source(const struct markup_node *envelope)
+static const char *guess_source(struct dom_node *envelope)
 {
     static const struct {
         const char *part, *name;
@@ -370,31 +376,31 @@ static const char *guess_source(const struct markup_node *envelope)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
-        if (markup_declares(envelope, sources[i].part))
+        if (dom_declares(envelope, sources[i].part))
             return sources[i].name;
     return "Unknown";
 }
 
 int ovf_parse(const char *text, size_t len, struct ovf **out, struct error **err)
 {
-    CLEANUP(markup) struct markup *markup = NULL;
+    CLEANUP(dom) struct dom *dom = NULL;
     CLEANUP(ovf) struct ovf *ovf = NULL;
     CLEANUP(str) char *configuration = NULL;
 
     if (len > OVF_MAX_BYTES)
         return error_set(err, ERROR_INVALID, "descriptor has %zu bytes, more than %d", len,
                          OVF_MAX_BYTES);
-    if (markup_parse(text, len, &markup, err) == -1)
+    if (dom_parse(text, len, &dom, err) == -1)
         return -1;
 
-    const struct markup_node *envelope = markup_root(markup);
-    if (!markup_is(envelope, "Envelope"))
+    struct dom_node *envelope = dom_root(dom);
+    if (!dom_is(envelope, "Envelope"))
         return error_set(err, ERROR_INVALID, "not an OVF: the outermost element is \"%.60s\"",
-                         markup_name(envelope));
+                         dom_name(envelope));
     ovf = xcalloc(1, sizeof(*ovf));
     ovf->export_source = guess_source(envelope);
     configuration = find_configuration(find_section(envelope, "DeploymentOptionSection"));
-    if (parse_files(markup_child(envelope, "References"), ovf, err) == -1 ||
+    if (parse_files(dom_first(envelope, "References"), ovf, err) == -1 ||
         parse_disks(find_section(envelope, "DiskSection"), ovf, err) == -1 ||
         parse_networks(find_section(envelope, "NetworkSection"), ovf, err) == -1 ||
         parse_content(envelope, configuration, 0, ovf, err) == -1)

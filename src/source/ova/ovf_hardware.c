@@ -25,7 +25,7 @@ enum { MAX_CPUS = 4096 };
 
 /* An Item, StorageItem or EthernetPortItem; texts are owned, absent ones NULL. */
 struct item {
-    const struct markup_node *node;
+    struct dom_node *node;
     uint64_t type;
     char *instance_id;
     char *sub_type;
@@ -87,10 +87,10 @@ static void item_list_free_all(struct item_list *items)
 DEFINE_CLEANUP_IN_PLACE(items, struct item_list, item_list_free_all)
 
 /* Reads one child of an item; the first of several spellings counts. */
-static int read_field(const struct markup_node *child, struct item *item, struct error **err)
+static int read_field(struct dom_node *child, struct item *item, struct error **err)
 {
-    if (markup_is(child, "ResourceType")) {
-        CLEANUP(str) char *text = markup_text(child);
+    if (dom_is(child, "ResourceType")) {
+        CLEANUP(str) char *text = ovf_text(child);
 
         if (!span_u64(span_of(text), &item->type))
             return error_set(err, ERROR_INVALID, "ResourceType \"%.40s\" is not a number", text);
@@ -99,22 +99,22 @@ static int read_field(const struct markup_node *child, struct item *item, struct
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         char **field = item_field(item, fields[i].offset);
 
-        if (!markup_is(child, fields[i].element))
+        if (!dom_is(child, fields[i].element))
             continue;
         if (*field == NULL || **field == '\0') {
             free(*field);
-            *field = markup_text(child);
+            *field = ovf_text(child);
         }
         return ovf_check_text(*field, fields[i].element, err);
     }
     return 0;
 }
 
-static int read_item(const struct markup_node *node, struct item *item, struct error **err)
+static int read_item(struct dom_node *node, struct item *item, struct error **err)
 {
     item->node = node;
-    for (const struct markup_node *child = markup_first(node); child != NULL;
-         child = markup_next(child))
+    for (struct dom_node *child = dom_first(node, NULL); child != NULL;
+         child = dom_next(child, NULL))
         if (read_field(child, item, err) == -1)
             return ovf_wrap_at(node, item->name, err);
     return 0;
@@ -122,10 +122,10 @@ static int read_item(const struct markup_node *node, struct item *item, struct e
 
 /* Items may be for one configuration only, or say bounds of another item: neither is hardware that
  * the machine has. */
-static bool item_applies(const struct markup_node *node, const char *configuration)
+static bool item_applies(struct dom_node *node, const char *configuration)
 {
-    CLEANUP(str) char *only = markup_attr(node, "configuration");
-    CLEANUP(str) char *bound = markup_attr(node, "bound");
+    CLEANUP(str) char *only = dom_attr(node, "configuration");
+    CLEANUP(str) char *bound = dom_attr(node, "bound");
 
     if (!str_is_empty(bound) && !str_eq(bound, "normal"))
         return false;
@@ -139,17 +139,16 @@ static bool item_applies(const struct markup_node *node, const char *configurati
     return false;
 }
 
-static bool is_item(const struct markup_node *node)
+static bool is_item(struct dom_node *node)
 {
-    return markup_is(node, "Item") || markup_is(node, "StorageItem") ||
-           markup_is(node, "EthernetPortItem");
+    return dom_is(node, "Item") || dom_is(node, "StorageItem") || dom_is(node, "EthernetPortItem");
 }
 
-static int read_items(const struct markup_node *section, const char *configuration,
-                      struct item_list *items, struct error **err)
+static int read_items(struct dom_node *section, const char *configuration, struct item_list *items,
+                      struct error **err)
 {
-    for (const struct markup_node *node = markup_first(section); node != NULL;
-         node = markup_next(node)) {
+    for (struct dom_node *node = dom_first(section, NULL); node != NULL;
+         node = dom_next(node, NULL)) {
         if (!is_item(node) || !item_applies(node, configuration))
             continue;
         if (items->len == OVF_MAX_ITEMS)
@@ -295,13 +294,13 @@ char *ovf_format_mac(const char *text)
 }
 
 /* vmw:Config and vmw:ExtraConfig among the children of NODE. */
-static void read_config(const struct markup_node *node, struct ovf_config_list *config)
+static void read_config(struct dom_node *node, struct ovf_config_list *config)
 {
-    for (const struct markup_node *child = markup_first(node); child != NULL;
-         child = markup_next(child)) {
-        if (!markup_is(child, "Config") && !markup_is(child, "ExtraConfig"))
+    for (struct dom_node *child = dom_first(node, NULL); child != NULL;
+         child = dom_next(child, NULL)) {
+        if (!dom_is(child, "Config") && !dom_is(child, "ExtraConfig"))
             continue;
-        struct ovf_config entry = {markup_attr(child, "key"), markup_attr(child, "value")};
+        struct ovf_config entry = {dom_attr(child, "key"), dom_attr(child, "value")};
 
         if (entry.key == NULL || entry.value == NULL || strlen(entry.key) > OVF_MAX_TEXT ||
             strlen(entry.value) > OVF_MAX_TEXT || config->len == OVF_MAX_ITEMS) {
@@ -384,8 +383,8 @@ static void apply_config(const struct ovf_config_list *config, struct ovf_system
     }
 }
 
-int ovf_hardware_parse(const struct markup_node *section, const char *configuration,
-                       struct ovf *ovf, struct ovf_system *system, struct error **err)
+int ovf_hardware_parse(struct dom_node *section, const char *configuration, struct ovf *ovf,
+                       struct ovf_system *system, struct error **err)
 {
     CLEANUP(items) struct item_list items = {0};
     struct ovf_config_list config = {0};
@@ -410,16 +409,16 @@ int ovf_hardware_parse(const struct markup_node *section, const char *configurat
 }
 
 /* Adapters have a slot; those that are enabled are the NICs in that order. */
-static void read_adapters(const struct markup_node *network, struct ovf_system *system)
+static void read_adapters(struct dom_node *network, struct ovf_system *system)
 {
     size_t at = 0;
 
-    for (const struct markup_node *node = markup_first(network);
-         node != NULL && at < system->nics.len; node = markup_next(node)) {
-        CLEANUP(str) char *enabled = markup_attr(node, "enabled");
-        CLEANUP(str) char *address = markup_attr(node, "MACAddress");
+    for (struct dom_node *node = dom_first(network, NULL); node != NULL && at < system->nics.len;
+         node = dom_next(node, NULL)) {
+        CLEANUP(str) char *enabled = dom_attr(node, "enabled");
+        CLEANUP(str) char *address = dom_attr(node, "MACAddress");
 
-        if (!markup_is(node, "Adapter") || !str_eq(enabled, "true"))
+        if (!dom_is(node, "Adapter") || !str_eq(enabled, "true"))
             continue;
         struct ovf_nic *nic = &system->nics.ptr[at++];
         if (nic->mac == NULL)
@@ -427,21 +426,21 @@ static void read_adapters(const struct markup_node *network, struct ovf_system *
     }
 }
 
-void ovf_virtualbox_parse(const struct markup_node *machine, struct ovf_system *system)
+void ovf_virtualbox_parse(struct dom_node *machine, struct ovf_system *system)
 {
-    const struct markup_node *hardware = markup_child(machine, "Hardware");
+    struct dom_node *hardware = dom_first(machine, "Hardware");
 
     if (hardware == NULL)
         return;
-    for (const struct markup_node *node = markup_first(hardware); node != NULL;
-         node = markup_next(node)) {
-        CLEANUP(str) char *type = markup_attr(node, "type");
+    for (struct dom_node *node = dom_first(hardware, NULL); node != NULL;
+         node = dom_next(node, NULL)) {
+        CLEANUP(str) char *type = dom_attr(node, "type");
 
-        if (markup_is(node, "Firmware"))
+        if (dom_is(node, "Firmware"))
             system->efi = type != NULL && strncmp(type, "EFI", 3) == 0;
-        else if (markup_is(node, "TrustedPlatformModule"))
+        else if (dom_is(node, "TrustedPlatformModule"))
             system->tpm = !str_is_empty(type) && !str_eq(type, "None");
-        else if (markup_is(node, "Network"))
+        else if (dom_is(node, "Network"))
             read_adapters(node, system);
     }
 }

@@ -1,0 +1,41 @@
+#include "base/array.h"
+#include "base/text.h"
+#include "source/openshift/openshift.h"
+#include "source/ova/ova.h"
+#include "source/source.h"
+
+#include <stdlib.h>
+
+/* The providers.  A new one is a folder and a row here. */
+static const struct source_ops *const providers[] = {
+    &openshift_source_ops,
+    &ova_source_ops,
+};
+
+const struct source_ops *source_find_ops(const char *type)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(providers); i++)
+        if (str_eq(providers[i]->type, type))
+            return providers[i];
+    return NULL;
+}
+
+const char *const *source_list_types(void)
+{
+    static const char *types[ARRAY_SIZE(providers) + 1];
+
+    for (size_t i = 0; i < ARRAY_SIZE(providers); i++)
+        types[i] = providers[i]->type;
+    return types;
+}
+
+void source_disk_access_reset(struct source_disk_access *access)
+{
+    free(access->uri);
+    free(access->format);
+    json_decref(access->volume);
+    free(access->mount_path);
+    free(access->digest);
+    json_decref(access->secret_env);
+    *access = (struct source_disk_access){0};
+}
