@@ -18,7 +18,7 @@ struct kube_client;
 
 struct inventory_options {
     struct kube_client *client;
-    const char *dir;  /* caches */
+    const char *dir; /* caches */
     /* Called on collector threads after changes of a provider's objects. */
     void (*on_change)(void *arg, const char *provider_ns, const char *provider_name);
     void *arg;
@@ -43,7 +43,8 @@ json_t *inventory_get_trouble(struct inventory *inventory, const char *ns, const
 
 /* An object by kind and id, else by name (a name that several have is ERROR_INVALID).  ID or NAME
  * may be NULL.  A name with slashes also fits an object whose path ends with it.  *OUT is frozen
- * and has a reference for the caller; absent is *OUT = NULL, also for an unknown provider.  NS and PROVIDER name the Provider. */
+ * and has a reference for the caller; absent is *OUT = NULL, also for an unknown provider.  NS and
+ * PROVIDER name the Provider. */
 int inventory_find(struct inventory *inventory, const char *ns, const char *provider,
                    const char *kind, const char *id, const char *name, json_t **out,
                    struct error **err);
