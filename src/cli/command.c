@@ -73,6 +73,22 @@ int command_main(const char *program, const struct command *commands, size_t cou
     return EXIT_USAGE;
 }
 
+static void print_usage(const struct command *self)
+{
+    fprintf(stderr, "usage: %s%s%s %s\n", program_name, self->name[0] == '\0' ? "" : " ",
+            self->name, self->synopsis);
+}
+
+int command_single(const char *program, const struct command *command, int argc, char **argv)
+{
+    program_name = program;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("%s %s\n", program, GANTRY_VERSION);
+        return EXIT_OK;
+    }
+    return command->run(command, argc, argv);
+}
+
 int command_options(const struct command *self, const struct option_spec *specs, size_t count,
                     int argc, char **argv, struct word_list *words)
 {
@@ -81,15 +97,15 @@ int command_options(const struct command *self, const struct option_spec *specs,
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0)
             continue;
-        printf("Usage: %s %s %s\n\n%s.\n\n", program_name, self->name, self->synopsis,
-               self->summary);
+        printf("Usage: %s%s%s %s\n\n%s.\n\n", program_name, self->name[0] == '\0' ? "" : " ",
+               self->name, self->synopsis, self->summary);
         options_print_help(specs, count);
         return EXIT_OK;
     }
     if (options_parse(specs, count, argc, argv, words, &err) == 0)
         return -1;
     command_fail(err);
-    fprintf(stderr, "usage: %s %s %s\n", program_name, self->name, self->synopsis);
+    print_usage(self);
     return EXIT_USAGE;
 }
 
@@ -115,7 +131,7 @@ int command_usage(const struct command *self, const char *format, ...)
     va_start(args, format);
     CLEANUP(str) char *text = xvasprintf(format, args);
     va_end(args);
-    fprintf(stderr, "%s: %s\nusage: %s %s %s\n", program_name, text, program_name, self->name,
-            self->synopsis);
+    fprintf(stderr, "%s: %s\n", program_name, text);
+    print_usage(self);
     return EXIT_USAGE;
 }

@@ -27,6 +27,9 @@ struct command {
 int command_main(const char *program, const struct command *commands, size_t count, int argc,
                  char **argv);
 
+/* The same for a program that is one command: shows --version, else runs it. */
+int command_single(const char *program, const struct command *command, int argc, char **argv);
+
 /* Parses a command's options, --help included.  Returns -1 to go on, else the exit status. */
 int command_options(const struct command *self, const struct option_spec *specs, size_t count,
                     int argc, char **argv, struct word_list *words);

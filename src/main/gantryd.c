@@ -283,11 +283,11 @@ static int daemon_main(const struct command *self, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const struct command self = {"gantryd", "[OPTION...]",
+    static const struct command self = {"", "[OPTION...]",
                                         "serve the API at home and run the controllers",
                                         daemon_main};
 
     signal(SIGPIPE, SIG_IGN);
     umask(077);
-    return daemon_main(&self, argc, argv);
+    return command_single("gantryd", &self, argc, argv);
 }
