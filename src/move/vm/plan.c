@@ -55,11 +55,12 @@ static void check_inventory(struct plan_view *view)
                     view->provider_ns, view->provider_name);
 }
 
-/* Since when the oldest blocker has been true, in ms; -1 where nothing blocks. */
+/* How long the oldest of STATUS' blockers has been true, 0 where nothing blocks.  To be asked before
+ * staging begins, which gives entries their old times back only at its end. */
 static int64_t blocked_for_ms(const json_t *status)
 {
     const json_t *list = obj_arr(status, "conditions");
-    int64_t longest = -1;
+    int64_t longest = 0;
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *condition = json_array_get(list, i);
@@ -134,19 +135,19 @@ static int find_pending(struct plan_view *view, json_t **out, size_t *count, str
 
 /* ---- executing --------------------------------------------------------------------------- */
 
-static int set_finalizer(struct plan_view *view, bool on, struct error **err)
+static int set_finalizer(struct room *room, const json_t *plan, bool on, struct error **err)
 {
-    json_auto_t *copy = obj_copy(view->plan);
+    json_auto_t *copy = obj_copy(plan);
 
     if (on ? !meta_add_finalizer(copy, PLAN_FINALIZER)
            : !meta_remove_finalizer(copy, PLAN_FINALIZER))
         return 0;
     const json_t *list = obj_arr(copy, "metadata.finalizers");
     json_auto_t *patch = obj_pack("{s:{s:s, s:o}}", "metadata", "resourceVersion",
-                                  meta_resource_version(view->plan), "finalizers",
+                                  meta_resource_version(plan), "finalizers",
                                   list != NULL ? obj_copy(list) : json_array());
-    return kube_patch(view->room->client, &KIND_PLAN, meta_ns(view->plan), meta_name(view->plan),
-                      NULL, patch, NULL, err);
+    return kube_patch(room->client, &KIND_PLAN, meta_ns(plan), meta_name(plan), NULL, patch, NULL,
+                      err);
 }
 
 /* Begins the next migration if there is one. */
@@ -159,11 +160,11 @@ static int begin_next(struct plan_view *view, int64_t *again_ms, struct error **
         return -1;
     if (migration == NULL)
         return 0;
+    *again_ms = 1; /* the next reconcile goes on with what this one saves */
     if (!meta_has_finalizer(view->plan, PLAN_FINALIZER)) {
-        *again_ms = 1; /* with the object that has it */
-        return set_finalizer(view, true, err);
+        view->wants_finalizer = true;
+        return 0;
     }
-    *again_ms = 1; /* the first pass follows once this is saved */
     return execution_begin(view, migration, err);
 }
 
@@ -190,7 +191,7 @@ static int execute_blocked(struct plan_view *view, int64_t *again_ms, struct err
     *again_ms = BLOCKED_MS;
     if (entry == NULL)
         return 0;
-    if (blocked_for_ms(view->status) >= grace_ms) {
+    if (view->blocked_ms >= grace_ms) {
         CLEANUP(str) char *text = blockers_text(view->status);
         execution_fail_all(view, text);
     }
@@ -237,8 +238,7 @@ static int delete_plan(struct room *room, struct edit *edit, struct reconcile_re
     if (!clean)
         return 0;
     result->again_after_ms = 0;
-    view.plan = edit->object;
-    return set_finalizer(&view, false, err);
+    return set_finalizer(room, edit->object, false, err);
 }
 
 static int archive(struct plan_view *view, int64_t *again_ms, struct error **err)
@@ -294,12 +294,17 @@ int plan_reconcile(void *arg, const char *ns, const char *name, struct cancel *c
     if (object_has_condition(edit.before, "Archived"))
         return 0;
 
+    int64_t blocked_ms = blocked_for_ms(edit.status);
     conditions_begin(edit.status);
-    if (plan_view_load(room, edit.object, edit.status, &view, err) == -1 ||
-        work(&view, &again_ms, err) == -1)
+    if (plan_view_load(room, edit.object, edit.status, &view, err) == -1)
+        return -1;
+    view.blocked_ms = blocked_ms;
+    if (work(&view, &again_ms, err) == -1)
         return -1;
     history_mirror(edit.status);
     conditions_end(edit.status);
     result->again_after_ms = again_ms;
-    return edit_save(room, &edit, err);
+    if (edit_save(room, &edit, err) == -1)
+        return -1;
+    return view.wants_finalizer ? set_finalizer(room, edit.object, true, err) : 0;
 }

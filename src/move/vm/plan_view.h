@@ -22,6 +22,8 @@ struct plan_view {
     struct mapping networks, storages;
     const struct source_ops *ops; /* of the source, or NULL */
     struct source *source;        /* open, or NULL */
+    int64_t blocked_ms;           /* how long something has blocked the plan */
+    bool wants_finalizer;         /* set by who is about to make objects for the plan */
 };
 
 /* Loads PLAN's providers, maps and source and stages what is wrong with them. */

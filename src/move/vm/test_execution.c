@@ -1,0 +1,518 @@
+#include "base/test.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "data/obj.h"
+#include "kube/kinds.h"
+#include "kube/meta.h"
+#include "move/vm/fake_source.h"
+#include "move/vm/plan.h"
+#include "move/vm/scene.h"
+#include "move/vm/vm_run.h"
+#include "move/vm/vm_status.h"
+
+static bool plan_has(struct scene *scene, const char *type)
+{
+    return object_has_condition(scene_plan(scene), type);
+}
+
+static void check_reason(const json_t *vm, const char *part)
+{
+    CLEANUP(str) char *text = obj_format(obj_at(vm, "error"));
+
+    if (strstr(text, part) == NULL)
+        test_fail(__FILE__, __LINE__, "\"%s\" is not in %s", part, text);
+}
+
+/* Nothing of the VM is on the target, and nothing that works for it runs. */
+static void check_target_empty(struct scene *scene)
+{
+    CHECK_U64(scene_count(scene, &KIND_VM), 0);
+    CHECK_U64(scene_count(scene, &KIND_PVC), 0);
+    json_auto_t *pods = fake_cluster_list(scene->cluster, &KIND_POD);
+    for (size_t i = 0; i < json_array_size(pods); i++)
+        CHECK(meta_label(json_array_get(pods, i), "forklift.app") == NULL);
+}
+
+TEST(every_row_of_the_table_leads_to_the_end)
+{
+    for (int start = 0; start < STEP_COUNT; start++) {
+        enum step_id good = (enum step_id)start, bad = (enum step_id)start, found;
+        CLEANUP(error) struct error *err = NULL;
+
+        for (int i = 0; i < STEP_COUNT; i++) {
+            good = step_get(good)->next;
+            bad = step_get(bad)->on_failure;
+        }
+        CHECK_INT(good, STEP_COMPLETED);
+        CHECK_INT(bad, STEP_COMPLETED);
+        CHECK_OK(step_find(step_get((enum step_id)start)->name, &found, &err), err);
+        CHECK_INT(found, start);
+    }
+}
+
+TEST(an_unknown_phase_in_the_status_is_an_error)
+{
+    CLEANUP(error) struct error *err = NULL;
+    enum step_id id;
+
+    CHECK_FAILS(step_find("Teleport", &id, &err), err, ERROR_CORRUPT, "Teleport");
+}
+
+TEST(moves_a_machine_with_hooks_and_conversion)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 2, SCENE_HOOKS);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK(plan_has(&scene, "Ready"));
+    const json_t *vm = scene_vm(&scene, "1");
+    CHECK(vm_status_is_succeeded(vm));
+    CHECK_STR(obj_str(vm, "phase", ""), "Completed");
+    static const char *const steps[] = {"Initialize", "PreHook", "DiskTransfer", "ImageConversion",
+                                        "VirtualMachineCreation", "PostHook"};
+    CHECK_U64(obj_count(vm, "pipeline"), ARRAY_SIZE(steps));
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        const json_t *step = json_array_get(obj_arr(vm, "pipeline"), i);
+        CHECK_STR(obj_str(step, "name", ""), steps[i]);
+        CHECK_STR(obj_str(step, "phase", ""), "Completed");
+        CHECK_INT(obj_int(step, "progress.completed", -1), obj_int(step, "progress.total", -2));
+    }
+    const json_t *transfer = vm_status_step(vm, "DiskTransfer");
+    CHECK_INT(obj_int(transfer, "progress.total", 0), 8); /* two disks of 3 MiB and a bit */
+    CHECK_STR(obj_str(transfer, "tasks[0].reason", ""), "Transfer completed.");
+    CHECK_STR(step_annotation(json_array_get(obj_arr(transfer, "tasks"), 1), "checksum"),
+              "xxh3:1");
+
+    const json_t *machine = fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1");
+    CHECK(machine != NULL);
+    CHECK_STR(obj_str(machine, "spec.runStrategy", ""), "Always");
+    CHECK_STR(meta_label(machine, "guestConverted"), "true");
+    CHECK_STR(obj_str(machine, "spec.template.spec.domain.devices.disks[1].disk.bus", ""),
+              "virtio");
+    CHECK_STR(obj_str(machine, "spec.template.spec.domain.devices.interfaces[0].macAddress", ""),
+              "52:54:00:00:00:01");
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 2);
+    json_auto_t *claims = fake_cluster_list(scene.cluster, &KIND_PVC);
+    CHECK(meta_is_owned_by(json_array_get(claims, 0), meta_uid(machine)));
+    CHECK_STR(obj_str(json_array_get(claims, 0), "spec.resources.requests.storage", ""), "4Mi");
+    CHECK(str_starts_with(meta_name(json_array_get(claims, 0)), "plan-vm-1-disk-0-"));
+}
+
+TEST(keeps_what_a_hook_printed_and_how_it_ended)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_HOOKS | SCENE_RAW);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    const json_t *task =
+        json_array_get(obj_arr(vm_status_step(scene_vm(&scene, "1"), "PreHook"), "tasks"), 0);
+    CHECK_STR(obj_str(task, "name", ""), "ns/pre");
+    CHECK_STR(step_annotation(task, "exitCode"), "0");
+    CHECK_STR(step_annotation(task, "output"), "fine\n");
+    CHECK(step_annotation(task, "job") != NULL);
+    CHECK(obj_str(task, "started", NULL) != NULL);
+    CHECK_STR(obj_str(task, "completed", ""), "2026-01-01T00:00:09Z");
+
+    const json_t *job = fake_cluster_get(scene.cluster, &KIND_JOB, "ns",
+                                         step_annotation(task, "job"));
+    CHECK_STR(obj_str(job, "spec.template.spec.containers[0].image", ""),
+              "quay.io/kubev2v/hook-runner");
+    CHECK_STR(obj_str(job, "spec.template.spec.containers[0].command[5]", ""),
+              "/tmp/hook/playbook.yml");
+    CHECK_INT(obj_int(job, "spec.backoffLimit", -1), 1);
+    json_auto_t *maps = fake_cluster_list(scene.cluster, &KIND_CONFIG_MAP);
+    CHECK(meta_is_owned_by(json_array_get(maps, 0), meta_uid(job)));
+    CHECK(str_starts_with(meta_name(job), "plan-1-prehook-"));
+}
+
+TEST(a_raw_copy_keeps_the_devices_the_guest_knows)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    const json_t *vm = fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1");
+    CHECK(vm_status_step(scene_vm(&scene, "1"), "ImageConversion") == NULL);
+    CHECK_STR(meta_label(vm, "guestConverted"), "false");
+    CHECK_STR(obj_str(vm, "spec.template.spec.domain.devices.disks[0].disk.bus", ""), "sata");
+    CHECK_STR(obj_str(vm, "spec.template.spec.domain.devices.interfaces[0].model", ""), "e1000e");
+}
+
+TEST(a_failing_pre_hook_stops_the_vm_before_anything_is_touched)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_HOOKS);
+    scene.fail_hook = "PreHook";
+    fake_source_set_power(true);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    CHECK(plan_has(&scene, "Failed"));
+    check_reason(scene_vm(&scene, "1"), "exit code 2: no such service");
+    check_reason(scene_vm(&scene, "1"), "kubectl logs -n ns job/");
+    check_target_empty(&scene);
+    CHECK(fake_source_is_on());
+}
+
+TEST(a_failing_post_hook_keeps_the_machine_and_a_retry_runs_only_the_hook)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_HOOKS | SCENE_RAW);
+    scene.fail_hook = "PostHook";
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    CHECK(plan_has(&scene, "Failed"));
+    const json_t *before = fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1");
+    CHECK(before != NULL);
+    CLEANUP(str) char *uid = xstrdup(meta_uid(before));
+
+    scene.fail_hook = NULL;
+    scene_migrate(&scene, "again");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK(!plan_has(&scene, "Failed"));
+    CHECK_STR(meta_uid(fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1")), uid);
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+}
+
+TEST(copies_again_when_an_importer_was_killed)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.kill_importers = 2;
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    CHECK(plan_has(&scene, "Succeeded"));
+    const json_t *task =
+        json_array_get(obj_arr(vm_status_step(scene_vm(&scene, "1"), "DiskTransfer"), "tasks"), 0);
+    CHECK_STR(step_annotation(task, "restarts"), "2");
+}
+
+TEST(gives_up_when_importers_are_killed_again_and_again)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.kill_importers = 1000;
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    CHECK(plan_has(&scene, "Failed"));
+    check_reason(scene_vm(&scene, "1"), "exit code 137");
+    check_target_empty(&scene);
+}
+
+TEST(a_damaged_source_fails_at_once_and_leaves_nothing)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 2, SCENE_RAW);
+    scene.fail_app = "importer";
+    fake_source_set_power(true);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    const json_t *vm = scene_vm(&scene, "1");
+    CHECK(vm_status_is_failed(vm));
+    CHECK_STR(obj_str(vm, "error.phase", ""), "CopyDisks");
+    check_reason(vm, "disk \\\"/a.ova::disk-0\\\": bad grain (export it again)");
+    check_target_empty(&scene);
+    CHECK(fake_source_is_on()); /* it was switched off for the copy, and on again */
+}
+
+TEST(a_failing_conversion_leaves_nothing)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, 0);
+    scene.fail_app = "virt-v2v";
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    check_reason(scene_vm(&scene, "1"), "guest conversion: bad grain");
+    check_target_empty(&scene);
+}
+
+TEST(keeps_the_target_of_a_failure_when_asked_to)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, 0);
+    obj_put_bool(scene_plan(&scene), "spec.deleteVmOnFailMigration", false);
+    scene.fail_app = "virt-v2v";
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    CHECK(plan_has(&scene, "Failed"));
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+}
+
+TEST(a_machine_that_never_runs_fails_after_its_time)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.still = true;
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+
+    check_reason(scene_vm(&scene, "1"), "does not run");
+    check_target_empty(&scene);
+}
+
+TEST(one_failure_does_not_stop_the_others)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 2, 1, SCENE_RAW);
+    fake_source_add_vm("3", "broken", 1);
+    obj_take(scene_plan(&scene), "spec.vms[]", obj_pack("{s:s}", "id", "3"));
+    scene_migrate(&scene, "m");
+    scene_step(&scene);
+    CHECK(!plan_has(&scene, "Ready")); /* validation finds it first */
+    json_array_remove(obj_arr(scene_plan(&scene), "spec.vms"), 2);
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+}
+
+TEST(cancels_a_vm_that_the_migration_names)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 2, 1, SCENE_RAW);
+    scene.stuck = true;
+    fake_source_set_power(true);
+    scene_migrate(&scene, "m");
+    for (int i = 0; i < 5; i++) {
+        CHECK(scene_step(&scene));
+        scene_play(&scene);
+    }
+    CHECK_STR(obj_str(scene_vm(&scene, "1"), "phase", ""), "CopyDisks");
+    CHECK(!fake_source_is_on());
+    obj_take(fake_cluster_get(scene.cluster, &KIND_MIGRATION, "ns", "m"), "spec.cancel",
+             obj_pack("[{s:s}]", "name", "vm-1"));
+    scene_step(&scene);
+    scene.stuck = false;
+    scene_run(&scene);
+
+    CHECK(vm_status_is_canceled(scene_vm(&scene, "1")));
+    CHECK(vm_status_is_succeeded(scene_vm(&scene, "2")));
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK(fake_source_is_on());
+    CHECK_U64(scene_count(&scene, &KIND_VM), 1);
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+}
+
+TEST(deleting_the_migration_cancels_all_of_it)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 2, 1, SCENE_HOOKS);
+    scene.stuck = true;
+    scene_migrate(&scene, "m");
+    for (int i = 0; i < 5; i++) {
+        CHECK(scene_step(&scene));
+        scene_play(&scene);
+    }
+    fake_cluster_remove(scene.cluster, &KIND_MIGRATION, "ns", "m");
+    scene_run(&scene);
+
+    CHECK(plan_has(&scene, "Canceled"));
+    CHECK(!plan_has(&scene, "Executing"));
+    CHECK_STR(obj_str(scene_vm(&scene, "2"), "conditions[0].reason", ""), "Deleted");
+    check_target_empty(&scene);
+    CHECK_U64(scene_count(&scene, &KIND_JOB), 0);
+}
+
+TEST(a_second_migration_runs_only_what_failed)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 2, 1, SCENE_RAW);
+    scene.fail_app = "importer";
+    scene.fail_vm = "1";
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Failed"));
+    CHECK(vm_status_is_failed(scene_vm(&scene, "1")));
+    CHECK(vm_status_is_succeeded(scene_vm(&scene, "2")));
+    const json_t *good = fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-2");
+    CLEANUP(str) char *uid = xstrdup(meta_uid(good));
+
+    scene.fail_app = NULL;
+    scene_migrate(&scene, "m2");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK_STR(meta_uid(fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-2")), uid);
+    CHECK_U64(scene_count(&scene, &KIND_VM), 2);
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 2);
+    CHECK_U64(obj_count(scene_plan(&scene), "status.migration.history"), 2);
+}
+
+TEST(runs_no_more_vms_at_once_than_the_setting_says)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 5, 1, SCENE_RAW);
+    fake_cluster_put(scene.cluster, &KIND_FORKLIFT_CONTROLLER,
+                     obj_pack("{s:{s:s, s:s}, s:{s:s}}", "metadata", "namespace", "ns", "name",
+                              "forklift-controller", "spec", "controller_max_vm_inflight", "2"));
+    scene.stuck = true;
+    scene_migrate(&scene, "m");
+    for (int i = 0; i < 5; i++) {
+        CHECK(scene_step(&scene));
+        scene_play(&scene);
+    }
+    CHECK_U64(scene_count(&scene, &KIND_POD), 2);
+    CHECK(conditions_is_true(scene_vm(&scene, "3"), "Pending"));
+    scene.stuck = false;
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK_U64(scene_count(&scene, &KIND_VM), 5);
+    CHECK(!conditions_is_true(scene_vm(&scene, "3"), "Pending"));
+}
+
+TEST(a_vm_that_the_source_lost_is_canceled)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.stuck = true;
+    scene_migrate(&scene, "m");
+    for (int i = 0; i < 5; i++) {
+        CHECK(scene_step(&scene));
+        scene_play(&scene);
+    }
+    fake_source_remove_vm("1");
+    scene_run(&scene);
+    CHECK(vm_status_is_canceled(scene_vm(&scene, "1")));
+    CHECK_STR(obj_str(scene_vm(&scene, "1"), "conditions[0].reason", ""), "NotFound");
+    check_target_empty(&scene);
+}
+
+TEST(a_blocker_that_lasts_fails_what_is_on_its_way)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.stuck = true;
+    scene_migrate(&scene, "m");
+    for (int i = 0; i < 5; i++) {
+        CHECK(scene_step(&scene));
+        scene_play(&scene);
+    }
+    fake_cluster_remove(scene.cluster, &KIND_STORAGE_MAP, "ns", "sto");
+    CHECK(scene_step(&scene));
+    CHECK(plan_has(&scene, "Executing"));
+    CHECK(plan_has(&scene, "StorageRefNotValid"));
+    time_advance_fake(6 * 60 * 1000);
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Failed"));
+    check_reason(scene_vm(&scene, "1"), "there is no storage map");
+    check_target_empty(&scene);
+}
+
+TEST(a_replaced_map_cancels_the_migration)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.stuck = true;
+    scene_migrate(&scene, "m");
+    for (int i = 0; i < 5; i++) {
+        CHECK(scene_step(&scene));
+        scene_play(&scene);
+    }
+    obj_put_str(fake_cluster_get(scene.cluster, &KIND_NETWORK_MAP, "ns", "net"), "metadata.uid",
+                "another");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Canceled"));
+    check_target_empty(&scene);
+}
+
+TEST(archiving_removes_what_is_left_and_ends_the_plan)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_HOOKS);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+    obj_put_bool(scene_plan(&scene), "spec.archived", true);
+    CHECK(scene_step(&scene));
+    CHECK(scene_step(&scene));
+
+    CHECK(plan_has(&scene, "Archived"));
+    CHECK(!plan_has(&scene, "Ready"));
+    CHECK_U64(scene_count(&scene, &KIND_JOB), 0);
+    CHECK_U64(scene_count(&scene, &KIND_CONFIG_MAP), 0);
+    CHECK_U64(scene_count(&scene, &KIND_VM), 1);
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+}
+
+TEST(deleting_a_running_plan_removes_all_it_made)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 2, SCENE_HOOKS);
+    scene.stuck = true;
+    scene_migrate(&scene, "m");
+    for (int i = 0; i < 5; i++) {
+        CHECK(scene_step(&scene));
+        scene_play(&scene);
+    }
+    fake_cluster_remove(scene.cluster, &KIND_PLAN, "ns", "plan");
+    CHECK(scene_plan(&scene) != NULL); /* its finalizer keeps it */
+    for (int i = 0; i < 10 && scene_plan(&scene) != NULL; i++)
+        scene_step(&scene);
+    CHECK(scene_plan(&scene) == NULL);
+    check_target_empty(&scene);
+    CHECK_U64(scene_count(&scene, &KIND_JOB), 0);
+}
+
+/* The same migration, broken at each of its writes in turn: what was begun is found again, nothing
+ * is made twice. */
+static void break_at_each_write(enum fake_failure when)
+{
+    for (int at = 1; at < 200; at++) {
+        CLEANUP(scene) struct scene scene;
+
+        scene_init(&scene, 1, 2, SCENE_HOOKS);
+        scene_migrate(&scene, "m");
+        fake_cluster_fail_write(scene.cluster, at, when);
+        scene_run(&scene);
+        if (!plan_has(&scene, "Succeeded")) {
+            CLEANUP(str) char *status = obj_format_pretty(obj_at(scene_plan(&scene), "status"));
+            test_fail(__FILE__, __LINE__, "write %d: %s", at, status);
+        }
+        CHECK_U64(scene_count(&scene, &KIND_VM), 1);
+        CHECK_U64(scene_count(&scene, &KIND_PVC), 2);
+        CHECK_U64(scene_count(&scene, &KIND_JOB), 2);
+        CHECK_U64(scene_count(&scene, &KIND_CONFIG_MAP), 2);
+        if (fake_cluster_writes(scene.cluster) < at)
+            return;
+    }
+    test_fail(__FILE__, __LINE__, "the migration has too many writes");
+}
+
+TEST(survives_a_failure_before_each_write)
+{
+    break_at_each_write(FAKE_FAIL_BEFORE);
+}
+
+TEST(survives_a_failure_after_each_write)
+{
+    break_at_each_write(FAKE_FAIL_AFTER);
+}
