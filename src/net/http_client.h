@@ -53,6 +53,9 @@ void http_client_free(struct http_client *client); /* no call may be running */
 /* Replaces the token (NULL: none) for calls that start from now on. */
 void http_client_set_token(struct http_client *client, const struct secret *token);
 
+/* The SHA-1 thumbprint that the server showed last, "AA:BB:...", or NULL.  Owned by the caller. */
+char *http_client_thumbprint(struct http_client *client);
+
 /* What is asked. */
 struct http_call {
     const char *method; /* NULL: GET */
