@@ -17,6 +17,9 @@ DEFINE_CLEANUP(provider_ref, struct provider *, provider_unref)
 /* The providers that are there now, with a reference each. */
 void inventory_providers(struct inventory *inventory, struct provider_list *out);
 
+/* How long a request waits for a provider's first complete read. */
+int64_t inventory_parity_ms(const struct inventory *inventory);
+
 struct auth_cache *inventory_auth(struct inventory *inventory);
 
 /* Who may read what.  CLIENT asks the API server; answers that allow are kept for 10 s. */

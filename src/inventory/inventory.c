@@ -17,7 +17,10 @@
 #define LOG_COMPONENT "inventory"
 #include "base/log.h"
 
-enum { END_MS = 60000 }; /* until collectors must have ended: longer than any of their waits */
+enum {
+    PARITY_MS = 10000,
+    END_MS = 60000, /* until collectors must have ended: longer than any of their waits */
+};
 
 struct inventory {
     struct inventory_options options;
@@ -253,6 +256,11 @@ void inventory_providers(struct inventory *inventory, struct provider_list *out)
 
     for (size_t i = 0; i < inventory->current.len; i++)
         provider_list_push(out, provider_ref(inventory->current.ptr[i]));
+}
+
+int64_t inventory_parity_ms(const struct inventory *inventory)
+{
+    return inventory->options.parity_ms > 0 ? inventory->options.parity_ms : PARITY_MS;
 }
 
 struct auth_cache *inventory_auth(struct inventory *inventory)

@@ -18,7 +18,8 @@ struct kube_client;
 
 struct inventory_options {
     struct kube_client *client;
-    const char *dir; /* caches */
+    const char *dir;   /* caches */
+    int64_t parity_ms; /* how long REST requests wait for a first complete read; 0: 10 s */
     /* Called on collector threads after changes of a provider's objects. */
     void (*on_change)(void *arg, const char *provider_ns, const char *provider_name);
     void *arg;

@@ -24,7 +24,6 @@
  * 403), object (404). */
 
 enum {
-    PARITY_MS = 10000, /* a request waits this long for the first complete read */
     MAX_SEGMENTS = 6,
     DETAIL_ALL = 9,
 };
@@ -425,7 +424,7 @@ static void answer_provider(struct call *call)
         fail(call, 404, NULL);
         return;
     }
-    if (!provider_wait_complete(call->provider, PARITY_MS))
+    if (!provider_wait_complete(call->provider, inventory_parity_ms(call->inventory)))
         fail(call, 206, NULL);
     else if (check_access(call, provider_ns(call->provider), provider_name(call->provider)) == -1)
         return;
