@@ -11,3 +11,4 @@ int cmd_down(const struct command *self, int argc, char **argv);
 int cmd_status(const struct command *self, int argc, char **argv);
 int cmd_migrate(const struct command *self, int argc, char **argv);
 int cmd_follow(const struct command *self, int argc, char **argv);
+int cmd_premigration(const struct command *self, int argc, char **argv);

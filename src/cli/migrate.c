@@ -386,7 +386,7 @@ static char *name_from_file(const char *file)
         len -= 4;
     CLEANUP(str) char *stem = xstrndup(base, len);
 
-    return name_clean(stem);
+    return name_fix(stem);
 }
 
 int cmd_migrate(const struct command *self, int argc, char **argv)
