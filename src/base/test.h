@@ -57,7 +57,11 @@ void test_check_str(const char *file, int line, const char *what, const char *go
     } while (0)
 
 /* A call that returns 0 or -1 succeeds. */
-#define CHECK_OK(call, err) test_check_ok(__FILE__, __LINE__, #call, (call), (err))
+#define CHECK_OK(call, err)                                                                        \
+    do {                                                                                           \
+        int check_result = (call); /* before ERR is looked at */                                   \
+        test_check_ok(__FILE__, __LINE__, #call, check_result, (err));                             \
+    } while (0)
 
 /* A call that returns 0 or -1 fails with CODE, and the whole chain contains PART.  Clears err. */
 #define CHECK_FAILS(call, err, code, part)                                                         \

@@ -13,6 +13,7 @@
 #include "hook/premigration/chain.h"
 #include "hook/premigration/check.h"
 #include "hook/premigration/facts.h"
+#include "hook/premigration/user_hooks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ enum { DIFF_BYTES_MAX = 32 * 1024 * 1024, BENCH_ROUNDS = 1000 };
 
 struct tool {
     const char *context;
+    const char *hooks_dir; /* users' hooks, or NULL */
     bool explain;
     int64_t rounds;
 };
@@ -33,14 +35,31 @@ static int read_text(const char *path, char **text, size_t *len, struct error **
                      text, len, err);
 }
 
-static int read_facts(const struct tool *tool, struct facts **out, struct error **err)
+/* What a chain is run with. */
+struct inputs {
+    struct facts *facts;
+    struct user_hooks *user_hooks;
+};
+
+static void inputs_reset(struct inputs *inputs)
+{
+    facts_free(inputs->facts);
+    user_hooks_free(inputs->user_hooks);
+}
+
+static int read_inputs(const struct tool *tool, struct inputs *inputs, struct error **err)
 {
     CLEANUP(str) char *text = NULL;
     size_t len = 0;
 
     if (file_read(tool->context, FACTS_MAX_BYTES, &text, &len, err) == -1 ||
-        facts_parse(text, len, out, err) == -1)
+        facts_parse(text, len, &inputs->facts, err) == -1)
         return error_wrap(err, "context \"%s\"", tool->context);
+    if (tool->hooks_dir != NULL &&
+        user_hooks_load(tool->hooks_dir, &inputs->user_hooks, err) == -1) {
+        inputs_reset(inputs);
+        return -1;
+    }
     return 0;
 }
 
@@ -65,14 +84,21 @@ static int apply(const struct tool *tool, const char *path, struct error **err)
 {
     CLEANUP(str) char *xml = NULL;
     CLEANUP(str) char *edited = NULL;
-    struct facts *read = NULL;
+    struct inputs inputs = {0};
     size_t len = 0;
 
-    if (read_facts(tool, &read, err) == -1)
+    if (read_inputs(tool, &inputs, err) == -1)
         return -1;
-    CLEANUP(facts) struct facts *facts = read;
-    if (read_text(path, &xml, &len, err) == -1 ||
-        chain_run(facts, xml, len, &edited, tool->explain ? explain : NULL, NULL, err) == -1)
+
+    const struct chain chain = {.facts = inputs.facts,
+                                .user_hooks = inputs.user_hooks,
+                                .observer = tool->explain ? explain : NULL};
+    int result = read_text(path, &xml, &len, err);
+
+    if (result == 0)
+        result = chain_run(&chain, xml, len, &edited, err);
+    inputs_reset(&inputs);
+    if (result == -1)
         return -1;
     fputs(edited, stdout);
     return 0;
@@ -118,23 +144,21 @@ static int compare_us(const void *a, const void *b)
 static int bench(const struct tool *tool, const char *path, struct error **err)
 {
     CLEANUP(str) char *xml = NULL;
-    struct facts *read = NULL;
-    size_t len = 0;
+    struct inputs inputs = {0};
+    size_t len = 0, rounds = (size_t)tool->rounds;
 
-    if (read_facts(tool, &read, err) == -1)
-        return -1;
-    CLEANUP(facts) struct facts *facts = read;
-    if (read_text(path, &xml, &len, err) == -1)
+    if (read_inputs(tool, &inputs, err) == -1)
         return -1;
 
-    size_t rounds = (size_t)tool->rounds;
+    const struct chain chain = {.facts = inputs.facts, .user_hooks = inputs.user_hooks};
     int64_t *us = xcalloc(rounds, sizeof(us[0]));
-    int result = 0;
+    int result = read_text(path, &xml, &len, err);
+
     for (size_t i = 0; i < rounds && result == 0; i++) {
         CLEANUP(str) char *edited = NULL;
         int64_t before = time_mono_us();
 
-        result = chain_run(facts, xml, len, &edited, NULL, NULL, err);
+        result = chain_run(&chain, xml, len, &edited, err);
         us[i] = time_mono_us() - before;
     }
     if (result == 0) {
@@ -144,6 +168,7 @@ static int bench(const struct tool *tool, const char *path, struct error **err)
                len, rounds, us[rounds / 2], us[rounds * 95 / 100], us[rounds - 1]);
     }
     free(us);
+    inputs_reset(&inputs);
     return result;
 }
 
@@ -152,6 +177,7 @@ int cmd_premigration(const struct command *self, int argc, char **argv)
     struct tool tool = {.rounds = BENCH_ROUNDS};
     const struct option_spec specs[] = {
         {"context", 0, OPTION_TEXT, &tool.context, "FILE", "the target's facts, as JSON"},
+        {"hooks-dir", 0, OPTION_TEXT, &tool.hooks_dir, "DIR", "users' hooks to run as well"},
         {"explain", 0, OPTION_FLAG, &tool.explain, NULL,
          "tell on standard error what each hook changes"},
         {"rounds", 0, OPTION_INT, &tool.rounds, "N", "of bench (default 1000)"},

@@ -374,6 +374,21 @@ struct dom_node *dom_first_ns(struct dom_node *node, const char *uri, const char
     return NULL;
 }
 
+int dom_add_xml(struct dom_node *node, const char *xml, struct error **err)
+{
+    CLEANUP(str) char *wrapped = xasprintf("<content>%s</content>", xml);
+    struct dom *parsed = NULL;
+
+    if (dom_parse(wrapped, strlen(wrapped), &parsed, err) == -1)
+        return -1;
+    CLEANUP(dom) struct dom *content = parsed;
+
+    for (struct dom_node *child = dom_first(dom_root(content), NULL); child != NULL;
+         child = dom_next(child, NULL))
+        xmlAddChild(element(node), xmlDocCopyNode(element(child), element(node)->doc, 1));
+    return 0;
+}
+
 void dom_remove(struct dom_node *node)
 {
     xmlNode *before = element(node)->prev;

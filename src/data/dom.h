@@ -79,6 +79,9 @@ struct dom_node *dom_add_ns(struct dom_node *node, const char *prefix, const cha
 /* The first child NAME in the namespace URI, or NULL. */
 struct dom_node *dom_first_ns(struct dom_node *node, const char *uri, const char *name);
 
+/* Adds the elements that XML (well-formed content, no declarations) holds as last children of NODE. */
+int dom_add_xml(struct dom_node *node, const char *xml, struct error **err);
+
 /* Takes NODE out of its document and frees it. */
 void dom_remove(struct dom_node *node);
 

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "hook/premigration/facts.h"
 #include "hook/premigration/server.h"
+#include "hook/premigration/user_hooks.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -127,6 +128,7 @@ static int hookd_main(const struct command *self, int argc, char **argv)
 {
     const char *socket_path = SOCKET_PATH;
     struct contexts contexts = {0};
+    const char *hooks_dir = NULL;
     int64_t exchanges = 1, timeout_s = 0, also_uid = 0;
     bool quiet = false;
     const struct option_spec specs[] = {
@@ -134,6 +136,7 @@ static int hookd_main(const struct command *self, int argc, char **argv)
         {"context", 0, OPTION_TEXT, &contexts.file, "FILE", "the target's facts, as JSON"},
         {"context-dir", 0, OPTION_TEXT, &contexts.dir, "DIR",
          "facts by machine: DIR/UUID.json or DIR/NAME.json"},
+        {"hooks-dir", 0, OPTION_TEXT, &hooks_dir, "DIR", "users' hooks, run after the built-in ones"},
         {"exchanges", 0, OPTION_INT, &exchanges, "N",
          "stop after N definitions (default 1; 0: never)"},
         {"timeout", 0, OPTION_INT, &timeout_s, "SECONDS",
@@ -154,8 +157,14 @@ static int hookd_main(const struct command *self, int argc, char **argv)
         return command_usage(self, "one of --context and --context-dir is needed");
 
     log_init("gantry-hookd", quiet ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, 2);
+
+    struct user_hooks *loaded = NULL;
+    if (hooks_dir != NULL && user_hooks_load(hooks_dir, &loaded, &err) == -1)
+        return command_fail(err);
+    CLEANUP(user_hooks) struct user_hooks *user_hooks = loaded;
     const struct hook_server_options options = {
         .socket_path = socket_path,
+        .user_hooks = user_hooks,
         .exchanges = (uint64_t)exchanges,
         .also_uid = (uid_t)also_uid,
         .find = find_facts,

@@ -9,12 +9,13 @@
 #include "hook/premigration/check.h"
 #include "hook/premigration/edits.h"
 #include "hook/premigration/facts.h"
+#include "hook/premigration/user_hooks.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOOK_NAMES_MAX = 1024 };
+enum { HOOK_NAMES_MAX = 64 * 1024 };
 
 /* In the order in which they run.  They are independent of each other, but for "metadata", which tells
  * what the others did. */
@@ -43,15 +44,51 @@ const char *const *chain_names(void)
     return names;
 }
 
-static int run_hook(const struct hook *hook, const struct facts *facts, struct dom *dom,
-                    chain_observer observer, void *arg, struct error **err)
+static void observe(const struct chain *chain, const char *hook, bool applied, struct dom *before,
+                    struct dom *after)
 {
-    CLEANUP(dom) struct dom *before = dom_copy(dom);
+    if (chain->observer != NULL)
+        chain->observer(chain->arg, hook, applied, before, after);
+}
 
-    if (hook->edit(facts, dom, err) == -1 || premigration_check(before, dom, err) == -1)
-        return error_wrap(err, "hook \"%s\"", hook->name);
-    if (observer != NULL)
-        observer(arg, hook->name, true, before, dom);
+static void add_name(struct buf *names, const char *name)
+{
+    buf_printf(names, "%s%s", names->len == 0 ? "" : " ", name);
+}
+
+static int run_built_in(const struct chain *chain, struct dom *dom, struct buf *names,
+                        struct error **err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+        const struct hook *hook = &hooks[i];
+
+        if (!hook->applies(chain->facts, dom_root(dom))) {
+            observe(chain, hook->name, false, dom, dom);
+            continue;
+        }
+
+        CLEANUP(dom) struct dom *before = dom_copy(dom);
+        if (hook->edit(chain->facts, dom, err) == -1 || premigration_check(before, dom, err) == -1)
+            return error_wrap(err, "hook \"%s\"", hook->name);
+        observe(chain, hook->name, true, before, dom);
+        add_name(names, hook->name);
+    }
+    return 0;
+}
+
+static int run_users(const struct chain *chain, struct dom **dom, struct buf *names,
+                     struct error **err)
+{
+    for (size_t i = 0; i < user_hooks_count(chain->user_hooks); i++) {
+        const char *name = user_hooks_name(chain->user_hooks, i);
+        CLEANUP(dom) struct dom *before = dom_copy(*dom);
+
+        if (user_hooks_run(chain->user_hooks, i, chain->facts, dom, err) == -1 ||
+            premigration_check(before, *dom, err) == -1)
+            return error_wrap(err, "hook \"%s\"", name);
+        observe(chain, name, true, before, *dom);
+        add_name(names, name);
+    }
     return 0;
 }
 
@@ -72,35 +109,26 @@ static void put_mark(const struct facts *facts, struct dom *dom, const char *nam
     dom_set_attr(mark, "time", time_format(time_now_ms(), when));
 }
 
-int chain_run(const struct facts *facts, const char *xml, size_t len, char **out,
-              chain_observer observer, void *arg, struct error **err)
+int chain_run(const struct chain *chain, const char *xml, size_t len, char **out,
+              struct error **err)
 {
     CLEANUP(buf) struct buf names = BUF_INIT(HOOK_NAMES_MAX);
+    CLEANUP(dom) struct dom *dom = NULL;
     struct dom *parsed = NULL;
 
     if (dom_parse(xml, len, &parsed, err) == -1)
         return error_wrap(err, "the machine's definition");
-    CLEANUP(dom) struct dom *dom = parsed;
+    dom = parsed;
     if (!dom_is(dom_root(dom), "domain"))
         return error_set(err, ERROR_INVALID, "the root element is \"%s\", not \"domain\"",
                          dom_name(dom_root(dom)));
-
-    for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
-        if (!hooks[i].applies(facts, dom_root(dom))) {
-            if (observer != NULL)
-                observer(arg, hooks[i].name, false, dom, dom);
-            continue;
-        }
-        if (run_hook(&hooks[i], facts, dom, observer, arg, err) == -1)
-            return -1;
-        buf_printf(&names, "%s%s", names.len == 0 ? "" : " ", hooks[i].name);
-    }
-    if (facts->node != NULL) {
+    if (run_built_in(chain, dom, &names, err) == -1 || run_users(chain, &dom, &names, err) == -1)
+        return -1;
+    if (chain->facts->node != NULL) {
         CLEANUP(dom) struct dom *before = dom_copy(dom);
 
-        put_mark(facts, dom, buf_span(&names).ptr);
-        if (observer != NULL)
-            observer(arg, "metadata", true, before, dom);
+        put_mark(chain->facts, dom, buf_span(&names).ptr);
+        observe(chain, "metadata", true, before, dom);
     }
     *out = dom_format(dom);
     return 0;

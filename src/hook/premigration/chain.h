@@ -14,15 +14,23 @@
 struct dom;
 struct error;
 struct facts;
+struct user_hooks;
 
 /* What one hook did, for --explain.  DOCUMENTS are borrowed. */
 typedef void (*chain_observer)(void *arg, const char *hook, bool applied, struct dom *before,
                                struct dom *after);
 
-/* Runs the built-in hooks on the LEN bytes of a domain definition.  *OUT belongs to the caller.
- * OBSERVER may be NULL.  An error says which hook, what and where. */
-int chain_run(const struct facts *facts, const char *xml, size_t len, char **out,
-              chain_observer observer, void *arg, struct error **err);
+struct chain {
+    const struct facts *facts;
+    const struct user_hooks *user_hooks; /* run after the built-in ones, or NULL */
+    chain_observer observer;             /* or NULL */
+    void *arg;                           /* the observer's */
+};
+
+/* Runs the hooks on the LEN bytes of a domain definition.  *OUT belongs to the caller.  An error says
+ * which hook, what and where. */
+int chain_run(const struct chain *chain, const char *xml, size_t len, char **out,
+              struct error **err);
 
 /* The names of the built-in hooks in their order, NULL at the end. */
 const char *const *chain_names(void);

@@ -235,6 +235,7 @@ int facts_parse(const char *text, size_t len, struct facts **out, struct error *
         get_cpu(o, &facts->cpu, err) == -1 || get_networks(o, &facts->networks, err) == -1 ||
         get_volumes(o, &facts->volumes, err) == -1 || get_devices(o, facts, err) == -1)
         return -1;
+    facts->json = xstrndup(text, len);
     *out = steal(&facts);
     return 0;
 }
@@ -259,7 +260,7 @@ void facts_free(struct facts *facts)
     if (facts == NULL)
         return;
 
-    char *const texts[] = {facts->ns,        facts->name,       facts->uid,       facts->node,
+    char *const texts[] = {facts->json,      facts->ns,         facts->name,      facts->uid, facts->node,
                            facts->source_ns, facts->source_uid, facts->target_ns, facts->target_uid};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

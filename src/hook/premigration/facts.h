@@ -76,6 +76,7 @@ struct fact_topology {
 };
 
 struct facts {
+    char *json; /* what it was read from, for users' hooks */
     char *ns, *name, *uid, *node; /* or NULL, also those below */
     char *source_ns, *source_uid;
     char *target_ns, *target_uid;

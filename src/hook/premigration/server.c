@@ -134,7 +134,9 @@ static int edit(struct hook_server *server, const struct buf *request, char **an
     if (server->options.find(server->options.arg, uuid, name, &found, err) == -1)
         return -1;
     CLEANUP(facts) struct facts *facts = found;
-    if (chain_run(facts, request->ptr, request->len, answer, NULL, NULL, err) == -1)
+    const struct chain chain = {.facts = facts, .user_hooks = server->options.user_hooks};
+
+    if (chain_run(&chain, request->ptr, request->len, answer, err) == -1)
         return -1;
     log_info("definition edited: machine=%s uuid=%s", name == NULL ? "?" : name,
              uuid == NULL ? "?" : uuid);

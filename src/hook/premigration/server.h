@@ -19,6 +19,7 @@ struct cancel;
 struct error;
 struct facts;
 struct hook_server;
+struct user_hooks;
 
 enum {
     HOOK_SERVER_READ_MS = 5000,     /* a request must be in by then */
@@ -29,6 +30,7 @@ enum {
 struct hook_server_options {
     const char *socket_path;
     uint64_t exchanges; /* serve so many and stop listening; 0: no limit */
+    const struct user_hooks *user_hooks; /* or NULL; must outlive the server */
     uid_t also_uid;     /* a further user that may connect (KubeVirt's 107); 0: none */
     /* The facts for the machine with that uuid and name (either may be NULL): *OUT is the caller's to
      * free.  A failure refuses the migration with its reason. */

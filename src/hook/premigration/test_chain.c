@@ -1,11 +1,13 @@
 #include "hook/premigration/chain.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/test.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "data/dom.h"
 #include "hook/premigration/facts.h"
+#include "hook/premigration/user_hooks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,9 @@
     " \"cpuset\": [4, 5, 6], \"topology\": {\"cells\": [{\"id\": 0, \"cpus\": [{\"id\": 4},"       \
     " {\"id\": 5}, {\"id\": 6}]}]}" more "}}"
 
+/* set by the tests of users' hooks */
+static struct user_hooks *user_hooks;
+
 static char *run(const char *context, const char *xml, struct error **err)
 {
     struct facts *parsed = NULL;
@@ -29,7 +34,9 @@ static char *run(const char *context, const char *xml, struct error **err)
 
     CHECK_OK(facts_parse(context, strlen(context), &parsed, err), *err);
     CLEANUP(facts) struct facts *facts = parsed;
-    if (chain_run(facts, xml, strlen(xml), &out, NULL, NULL, err) == -1)
+    const struct chain chain = {.facts = facts, .user_hooks = user_hooks};
+
+    if (chain_run(&chain, xml, strlen(xml), &out, err) == -1)
         return NULL;
     return out;
 }
@@ -226,6 +233,110 @@ TEST(leaves_a_mark_that_a_second_run_keeps)
     CLEANUP(str) char *twice = run(context, once, &err);
 
     CHECK_STR(twice, once);
+}
+
+/* --- users' hooks ------------------------------------------------------------------------------------ */
+
+static void write_hook(const char *name, const char *text, unsigned mode)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(str) char *dir = path_join(test_dir(), "hooks");
+    CLEANUP(str) char *path = path_join(dir, name);
+
+    CHECK_OK(dir_make(dir, 0755, &err), err);
+    CHECK_OK(file_write(path, text, strlen(text), mode, &err), err);
+}
+
+/* Runs the one hook NAME on a definition; *OUT is NULL if it was refused, with the reason in ERR. */
+static void run_hook_file(const char *name, const char *text, unsigned mode, char **out,
+                          struct error **err)
+{
+    CLEANUP(str) char *dir = path_join(test_dir(), "hooks");
+
+    write_hook(name, text, mode);
+    CHECK_OK(user_hooks_load(dir, &user_hooks, err), *err);
+    *out = run("{\"node\": \"b\"}", DEVICES("<disk><driver cache=\"none\"/></disk>"), err);
+    user_hooks_free(user_hooks);
+    user_hooks = NULL;
+    CHECK_OK(dir_remove(dir, err), *err);
+}
+
+TEST(users_edit_by_xpath)
+{
+    static const struct {
+        const char *hook, *want;
+    } cases[] = {
+        {"edits:\n- xpath: //disk/driver\n  action: set-attribute\n  attribute: cache\n"
+         "  value: writeback\n", "cache=\"writeback\""},
+        {"edits: [{xpath: //driver/@cache, action: set-text, value: directsync}]",
+         "cache=\"directsync\""},
+        {"edits: [{xpath: //driver, action: remove}]", "<disk/>"},
+        {"edits: [{xpath: /domain, action: add, value: '<title>a &amp; b</title>'}]",
+         "<title>a &amp; b</title>"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(error) struct error *err = NULL;
+        CLEANUP(str) char *out = NULL;
+
+        run_hook_file("10-mine.yaml", cases[i].hook, 0644, &out, &err);
+        if (out == NULL || strstr(out, cases[i].want) == NULL)
+            test_fail(__FILE__, __LINE__, "case %zu: %s", i,
+                      out == NULL ? error_format(err) : out);
+        CHECK(strstr(out, "hooks=\"10-mine.yaml\"") != NULL);
+    }
+}
+
+TEST(users_programs_edit_or_refuse)
+{
+    static const struct {
+        const char *program, *want, *refusal;
+    } cases[] = {
+        {"#!/bin/sh\nsed s/none/unsafe/", "cache=\"unsafe\"", NULL},
+        {"#!/bin/sh\ncat >/dev/null\n", "cache=\"none\"", NULL},
+        {"#!/bin/sh\ngrep -q '\"node\": \"b\"' $GANTRY_CONTEXT && sed s/none/unsafe/",
+         "cache=\"unsafe\"", NULL},
+        {"#!/bin/sh\necho 'not today' >&2\nexit 3\n", NULL, "not today (exit status 3)"},
+        {"#!/bin/sh\necho '<domain>'\n", NULL, "what it printed"},
+        {"#!/bin/sh\nsed s/demo_web/other/\n", NULL, "name of a running machine would change"},
+        {"#!/bin/sh\nsleep 60\n", NULL, "deadline is over"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(error) struct error *err = NULL;
+        CLEANUP(str) char *out = NULL;
+
+        run_hook_file("20-program", cases[i].program, 0755, &out, &err);
+        CLEANUP(str) char *text = out != NULL ? xstrdup(out) : error_format(err);
+        const char *want = cases[i].want != NULL ? cases[i].want : cases[i].refusal;
+
+        if ((out != NULL) != (cases[i].want != NULL) || strstr(text, want) == NULL)
+            test_fail(__FILE__, __LINE__, "case %zu: %s", i, text);
+        if (out == NULL)
+            CHECK(strstr(text, "hook \"20-program\"") != NULL);
+    }
+}
+
+TEST(refuses_hooks_that_are_not_understood_when_loading)
+{
+    static const struct {
+        const char *name, *text;
+        unsigned mode;
+        const char *message;
+    } cases[] = {{"a.yaml", "edits: [{xpath: /d, action: jump}]", 0644, "action \"jump\""},
+                 {"a.yaml", "edits: [{action: remove}]", 0644, "edits[0]"},
+                 {"a.json", "{\"edit\": []}", 0644, "edits"},
+                 {"plain", "#!/bin/sh\n", 0644, "neither a program nor"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(error) struct error *err = NULL;
+        CLEANUP(str) char *dir = path_join(test_dir(), "hooks");
+        struct user_hooks *hooks = NULL;
+
+        write_hook(cases[i].name, cases[i].text, cases[i].mode);
+        CHECK_FAILS(user_hooks_load(dir, &hooks, &err), err, ERROR_INVALID, cases[i].message);
+        CHECK_OK(dir_remove(dir, &err), err);
+    }
 }
 
 /* --- documents of every shape ---------------------------------------------------------------------- */
