@@ -122,6 +122,9 @@ int execution_begin(struct plan_view *view, const json_t *migration, struct erro
     obj_take(view->status, "migration.vms", json_incref(vms));
     timed_start(obj_obj(view->status, "migration"));
     history_begin(view, view->status, migration);
+    room_event(view->room, &KIND_PLAN, view->plan, EVENT_NORMAL, "MigrationStarted",
+               "migration \"%s\" began with %zu VMs", meta_name(migration),
+               json_array_size(refs));
     log_info("migration begins: plan=%s/%s migration=%s vms=%zu", meta_ns(view->plan),
              meta_name(view->plan), meta_name(migration), json_array_size(refs));
     return 0;
@@ -277,6 +280,12 @@ static int start_waiting(struct pass *pass, struct error **err)
     return 0;
 }
 
+static void end_event(struct pass *pass, enum event_type type, const char *reason)
+{
+    room_event(pass->view->room, &KIND_PLAN, pass->view->plan, type, reason,
+               "migration \"%s\" ended", meta_name(pass->migration));
+}
+
 static void finish_if_done(struct pass *pass)
 {
     const json_t *vms = obj_arr(pass->view->status, "migration.vms");
@@ -289,14 +298,19 @@ static void finish_if_done(struct pass *pass)
         failed = failed || vm_status_is_failed(vm);
         succeeded = succeeded || vm_status_is_succeeded(vm);
     }
-    if (conditions_is_true(pass->entry, "Canceled"))
+    if (conditions_is_true(pass->entry, "Canceled")) {
         conditions_delete(pass->entry, "Executing");
-    else if (failed)
+        end_event(pass, EVENT_NORMAL, "MigrationCanceled");
+    } else if (failed) {
         history_end(pass->entry, "Failed", NULL, "The plan execution has FAILED.");
-    else if (succeeded || json_array_size(vms) == 0)
+        end_event(pass, EVENT_WARNING, "MigrationFailed");
+    } else if (succeeded || json_array_size(vms) == 0) {
         history_end(pass->entry, "Succeeded", NULL, "The plan execution has SUCCEEDED.");
-    else
+        end_event(pass, EVENT_NORMAL, "MigrationSucceeded");
+    } else {
         history_end(pass->entry, "Canceled", NULL, "The plan execution has been CANCELED.");
+        end_event(pass, EVENT_NORMAL, "MigrationCanceled");
+    }
     timed_complete(obj_obj(pass->view->status, "migration"));
     log_info("migration ended: plan=%s failed=%d", pass->plan_key, (int)failed);
 }

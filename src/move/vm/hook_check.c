@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "data/base64.h"
 #include "data/obj.h"
+#include "data/yaml.h"
 #include "kube/kinds.h"
 #include "move/vm/settings.h"
 
@@ -117,9 +118,19 @@ static void check_playbook(const json_t *hook, json_t *status)
         finding_add(status, "InvalidPlaybook", CONDITION_CRITICAL, "DataError",
                     "encode it with: base64 -w0 playbook.yml", "the playbook is not base64: %s",
                     why);
-    } else if (!utf8_is_valid(playbook, len)) {
+        return;
+    }
+    if (len == 0)
+        return;
+    json_auto_t *documents = obj_parse_yaml(playbook, len, &failure);
+    if (documents == NULL) {
+        CLEANUP(str) char *why = error_format(failure);
         finding_add(status, "InvalidPlaybook", CONDITION_CRITICAL, "DataError",
-                    "encode the YAML file itself", "the playbook is not text");
+                    "ansible-playbook --syntax-check playbook.yml tells more",
+                    "the playbook is not YAML: %s", why);
+    } else if (!json_is_array(json_array_get(documents, 0))) {
+        finding_add(status, "InvalidPlaybook", CONDITION_CRITICAL, "DataError",
+                    "begin each play with \"- hosts:\"", "the playbook is no list of plays");
     }
 }
 

@@ -102,6 +102,19 @@ int reference_get(struct room *room, const struct kube_kind *kind, const json_t 
                     obj_str(reference, "name", ""), out, err);
 }
 
+void room_event(struct room *room, const struct kube_kind *kind, const json_t *object,
+                enum event_type type, const char *reason, const char *format, ...)
+{
+    va_list args;
+
+    if (room->events == NULL)
+        return;
+    va_start(args, format);
+    CLEANUP(str) char *text = xvasprintf(format, args);
+    va_end(args);
+    event_record(room->events, kind, object, type, reason, "%s", text);
+}
+
 void finding_add(json_t *status, const char *type, enum condition_category category,
                  const char *reason, const char *suggestion, const char *format, ...)
 {

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "kube/client.h"
 #include "kube/conditions.h"
+#include "kube/events.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@ struct room {
     struct inventory *inventory;
     struct scheduler *scheduler;
     const char *main_namespace;
+    struct event_recorder *events; /* or NULL: nobody listens */
 };
 
 /* An object that is being reconciled. */
@@ -57,6 +59,11 @@ bool reference_is_set(const json_t *reference);
 /* Reads what REFERENCE names; absent is *OUT = NULL. */
 int reference_get(struct room *room, const struct kube_kind *kind, const json_t *reference,
                   json_t **out, struct error **err);
+
+/* Records an event of OBJECT, if somebody listens. */
+void room_event(struct room *room, const struct kube_kind *kind, const json_t *object,
+                enum event_type type, const char *reason, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 
 /* Stages a condition whose message is made from FORMAT. */
 void finding_add(json_t *status, const char *type, enum condition_category category,

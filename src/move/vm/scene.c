@@ -68,7 +68,7 @@ void scene_init(struct scene *scene, size_t count, size_t disks, unsigned flags)
     }
     put(scene, &KIND_PROVIDER, "src", obj_pack("{s:s, s:s}", "type", "ova", "url", "/srv"));
     put(scene, &KIND_PROVIDER, "host", obj_pack("{s:s, s:s}", "type", "openshift", "url", ""));
-    put(scene, &KIND_HOOK, "pre", obj_pack("{s:s}", "playbook", "LS0t"));
+    put(scene, &KIND_HOOK, "pre", obj_pack("{s:s}", "playbook", "LSBob3N0czogbG9jYWxob3N0Cg=="));
     put(scene, &KIND_HOOK, "post", obj_pack("{s:s}", "image", "quay.io/x/y"));
     put(scene, &KIND_NETWORK_MAP, "net",
         obj_pack("{s:o, s:[{s:{s:s}, s:{s:s}}]}", "provider", pair(), "map", "source", "id",

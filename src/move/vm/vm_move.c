@@ -288,8 +288,10 @@ int vm_move_start(const struct vm_move_options *options, struct vm_move **out, s
                                .inventory = options->inventory,
                                .scheduler = scheduler_new(wake_plan, move),
                                .main_namespace = move->main_namespace};
+    move->room.events = event_recorder_new(options->client, "forklift-controller", "gantryd");
     make_parts(move);
-    if (provider_ensure_host(&move->room, err) == -1 || start_caches(move, err) == -1) {
+    if (event_recorder_start(move->room.events, err) == -1 ||
+        provider_ensure_host(&move->room, err) == -1 || start_caches(move, err) == -1) {
         vm_move_stop(move);
         return -1;
     }
@@ -314,6 +316,7 @@ void vm_move_stop(struct vm_move *move)
         kube_cache_free(move->caches[i]);
     for (size_t i = 0; i < CONTROLLER_COUNT; i++)
         controller_free(move->controllers[i]);
+    event_recorder_free(move->room.events);
     scheduler_free(move->room.scheduler);
     free(move->main_namespace);
     free(move);

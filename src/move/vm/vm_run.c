@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "data/obj.h"
 #include "kube/conditions.h"
+#include "kube/kinds.h"
 #include "kube/meta.h"
 #include "move/vm/vm_status.h"
 
@@ -199,6 +200,9 @@ void vm_run_fail(struct vm_run *run, const char *text, const char *hint)
         timed_complete(step);
     }
     error_add_reason(run->status, steps[id].name, reason);
+    room_event(run->view->room, &KIND_PLAN, run->view->plan, EVENT_WARNING, "VMFailed",
+               "VM \"%s\" failed in %s: %s", obj_str(run->status, "name", ""), steps[id].name,
+               reason);
     log_warn("vm failed: vm=%s phase=%s reason=%s", vm_run_id(run), steps[id].name, reason);
     enter(run, id, steps[id].on_failure);
 }
@@ -210,6 +214,8 @@ void vm_run_cancel(struct vm_run *run, const char *reason, const char *message)
     if (vm_status_is_completed(run->status) || vm_status_is_canceled(run->status))
         return;
     vm_status_set_condition(run->status, "Canceled", reason, message);
+    room_event(run->view->room, &KIND_PLAN, run->view->plan, EVENT_NORMAL, "VMCanceled",
+               "VM \"%s\": %s", obj_str(run->status, "name", ""), message);
     if (!vm_status_is_started(run->status))
         timed_start(run->status);
     if (id != STEP_CLEAN_UP && id != STEP_COMPLETED)
@@ -270,10 +276,14 @@ static void complete(struct vm_run *run)
     timed_complete(run->status);
     if (vm_status_is_canceled(run->status))
         return;
-    if (obj_obj(run->status, "error") != NULL)
+    if (obj_obj(run->status, "error") != NULL) {
         vm_status_set_condition(run->status, "Failed", NULL, "The VM migration has FAILED.");
-    else
-        vm_status_set_condition(run->status, "Succeeded", NULL, "The VM migration has SUCCEEDED.");
+        return;
+    }
+    vm_status_set_condition(run->status, "Succeeded", NULL, "The VM migration has SUCCEEDED.");
+    room_event(run->view->room, &KIND_PLAN, run->view->plan, EVENT_NORMAL, "VMSucceeded",
+               "VM \"%s\" was moved to \"%s/%s\"", obj_str(run->status, "name", ""),
+               vm_run_target_ns(run), vm_run_target_name(run));
 }
 
 /* Runs the present step once; true if it is done and the next may begin. */
