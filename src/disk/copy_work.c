@@ -1,0 +1,241 @@
+#include "disk/copy_state.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "disk/disk.h"
+#include "disk/blockmap.h"
+#include "disk/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ZERO_GRAIN = 4096,     /* zeroes are looked for in pieces of so many bytes */
+    ZERO_MINIMUM = 65536,  /* a shorter run between data is written with it: fewer, larger writes */
+};
+
+/* A worker's own. */
+struct worker {
+    struct copy *copy;
+    char *data; /* request_bytes, aligned */
+    struct stream_unpacker *unpacker;
+};
+
+static bool is_zero(const char *data, size_t len)
+{
+    return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+/* The length of the run of zeroes at DATA, in whole pieces. */
+static size_t zero_run(const char *data, size_t len)
+{
+    size_t run = 0;
+
+    while (run < len) {
+        size_t piece = len - run < ZERO_GRAIN ? len - run : ZERO_GRAIN;
+
+        if (!is_zero(data + run, piece))
+            break;
+        run += piece;
+    }
+    return run;
+}
+
+/* The length of the data at DATA up to a run of zeroes worth leaving out, or to the end. */
+static size_t data_run(const char *data, size_t len)
+{
+    size_t run = 0;
+
+    while (run < len) {
+        size_t zeroes = zero_run(data + run, len - run);
+
+        if (zeroes >= ZERO_MINIMUM || (zeroes > 0 && run + zeroes == len))
+            break;
+        run += zeroes;
+        run += len - run < ZERO_GRAIN ? len - run : ZERO_GRAIN;
+    }
+    return run;
+}
+
+static int clear(struct copy *copy, uint64_t offset, uint64_t length, struct error **err)
+{
+    return copy->options.target->reads_zero
+               ? 0
+               : target_zero(copy->options.target, offset, length, err);
+}
+
+/* Writes LEN bytes without their runs of zeroes.  *HAS_DATA tells whether there was anything else. */
+static int write_sparse(struct copy *copy, const char *data, size_t len, uint64_t offset,
+                        bool *has_data, struct error **err)
+{
+    *has_data = false;
+    for (size_t at = 0; at < len;) {
+        size_t run = zero_run(data + at, len - at);
+
+        if (run > 0 && clear(copy, offset + at, run, err) == -1)
+            return -1;
+        at += run;
+        run = data_run(data + at, len - at);
+        if (run > 0) {
+            if (target_write(copy->options.target, data + at, run, offset + at, err) == -1)
+                return -1;
+            *has_data = true;
+            copy->written_bytes += run;
+        }
+        at += run;
+    }
+    return 0;
+}
+
+/* Hands a written block to the map's keeper, if there is a map. */
+static void note_written(struct copy *copy, uint64_t offset, size_t len, const char *data,
+                         bool is_zero_block)
+{
+    struct written written = {
+        .offset = offset, .length = (uint32_t)len, .is_zero = is_zero_block};
+
+    if (copy->options.map == NULL)
+        return;
+    blockmap_hash(data, len, written.hash);
+    LOCK_SCOPE(&copy->lock);
+    written_list_push(&copy->written, written);
+    copy->unsynced_bytes += len;
+    pthread_cond_broadcast(&copy->changed);
+}
+
+static bool do_read(struct worker *worker, const struct chunk *chunk)
+{
+    struct copy *copy = worker->copy;
+    struct error *err = NULL;
+    bool has_data;
+
+    if (disk_read(copy->options.disk, worker->data, (size_t)chunk->length, chunk->offset, &err) ==
+        -1) {
+        copy_fail(copy, COPY_SIDE_SOURCE, err);
+        return false;
+    }
+    copy->read_bytes += chunk->length;
+    if (write_sparse(copy, worker->data, (size_t)chunk->length, chunk->offset, &has_data, &err) ==
+        -1) {
+        copy_fail(copy, COPY_SIDE_TARGET, err);
+        return false;
+    }
+    note_written(copy, chunk->offset, (size_t)chunk->length, worker->data, !has_data);
+    return true;
+}
+
+/* The map says that the block is in the target: keep it if it is, copy it if not. */
+static bool do_check(struct worker *worker, const struct chunk *chunk)
+{
+    struct copy *copy = worker->copy;
+    struct error *err = NULL;
+
+    if (disk_read(copy->options.check, worker->data, (size_t)chunk->length, chunk->offset, &err) ==
+        -1) {
+        copy_fail(copy, COPY_SIDE_TARGET, err);
+        return false;
+    }
+    if (blockmap_fits(copy->options.map, chunk->offset, worker->data, (size_t)chunk->length)) {
+        copy->kept_bytes += chunk->length;
+        return true;
+    }
+    copy->repaired_bytes += chunk->length;
+    return do_read(worker, chunk);
+}
+
+static bool do_zero(struct worker *worker, const struct chunk *chunk)
+{
+    struct error *err = NULL;
+
+    if (clear(worker->copy, chunk->offset, chunk->length, &err) == 0)
+        return true;
+    copy_fail(worker->copy, COPY_SIDE_TARGET, err);
+    return false;
+}
+
+/* Unpacks or takes pieces from FIRST on that follow each other in the disk into the worker's data;
+ * returns how many, 0 after a failure. */
+static size_t gather(struct worker *worker, const struct chunk *chunk, size_t first, size_t *len)
+{
+    struct copy *copy = worker->copy;
+    size_t i = first;
+
+    *len = 0;
+    for (; i < chunk->count; i++) {
+        const struct stream_piece *piece = &chunk->pieces[i];
+        struct error *err = NULL;
+
+        if (i > first && (piece->offset != chunk->pieces[first].offset + *len ||
+                          piece->length > copy->options.request_bytes - *len))
+            break;
+        if (stream_unpack(worker->unpacker, chunk->buffer, piece, worker->data + *len, &err) ==
+            -1) {
+            copy_fail(copy, COPY_SIDE_SOURCE, err);
+            return 0;
+        }
+        *len += piece->length;
+    }
+    return i - first;
+}
+
+static bool do_pieces(struct worker *worker, const struct chunk *chunk)
+{
+    struct copy *copy = worker->copy;
+    struct error *err = NULL;
+    bool has_data;
+    size_t len;
+
+    for (size_t i = 0; i < chunk->count;) {
+        size_t taken = gather(worker, chunk, i, &len);
+
+        if (taken == 0)
+            return false;
+        copy->read_bytes += len;
+        if (write_sparse(copy, worker->data, len, chunk->pieces[i].offset, &has_data, &err) ==
+            -1) {
+            copy_fail(copy, COPY_SIDE_TARGET, err);
+            return false;
+        }
+        i += taken;
+    }
+    return true;
+}
+
+static bool do_chunk(struct worker *worker, const struct chunk *chunk)
+{
+    switch (chunk->kind) {
+    case CHUNK_READ:
+        return do_read(worker, chunk);
+    case CHUNK_CHECK:
+        return do_check(worker, chunk);
+    case CHUNK_ZERO:
+        return do_zero(worker, chunk);
+    case CHUNK_PIECES:
+        return do_pieces(worker, chunk);
+    }
+    return false;
+}
+
+void *copy_work(void *arg)
+{
+    struct copy *copy = arg;
+    struct worker worker = {.copy = copy};
+    struct chunk *chunk;
+
+    worker.data = aligned_alloc(TARGET_ALIGNMENT, copy->options.request_bytes);
+    if (worker.data == NULL)
+        abort(); /* as xmalloc does */
+    if (copy->options.stream != NULL)
+        worker.unpacker = stream_unpacker_new();
+    while (!copy_is_stopping(copy) && (chunk = queue_pop(copy->queue, DEADLINE_NONE)) != NULL) {
+        if (do_chunk(&worker, chunk))
+            copy->done_bytes += chunk->length;
+        if (chunk->buffer != NULL)
+            queue_push(copy->buffers, chunk->buffer, DEADLINE_NONE);
+        free(chunk);
+    }
+    stream_unpacker_free(worker.unpacker);
+    free(worker.data);
+    copy_thread_ends(copy);
+    return NULL;
+}

@@ -1,0 +1,137 @@
+#include "disk/disk.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "disk/blob_nbd.h"
+#include "disk/format.h"
+
+#include <inttypes.h>
+
+/* What the image is: as the user says, or by its content.  An NBD export is raw unless the user
+ * says otherwise: servers have opened the format already. */
+static int decide_kind(const char *source, struct blob *blob, const struct disk_options *options,
+                       enum image_kind *kind, struct error **err)
+{
+    char start[IMAGE_PROBE_BYTES];
+    size_t len = blob->size_bytes < sizeof(start) ? (size_t)blob->size_bytes : sizeof(start);
+
+    if (options->format == NULL && blob_nbd_is_uri(source)) {
+        *kind = IMAGE_RAW;
+        return 0;
+    }
+    if (options->format != NULL) {
+        if (image_kind_find(options->format, kind))
+            return 0;
+        error_set(err, ERROR_INVALID, "unknown format \"%s\"", options->format);
+        return error_hint(err, "raw, vmdk, qcow2, vhd, vhdx, vdi or luks");
+    }
+    if (blob_read(blob, start, len, 0, err) == -1)
+        return -1;
+    *kind = image_probe(start, len);
+    return 0;
+}
+
+static int open_kind(const char *source, struct blob *take, enum image_kind kind,
+                     const struct disk_options *options, struct disk **out, struct error **err)
+{
+    CLEANUP(blob) struct blob *blob = take;
+
+    switch (kind) {
+    case IMAGE_RAW:
+        if (options->base != NULL)
+            return error_set(err, ERROR_INVALID, "a raw image has no base");
+        *out = raw_open(steal(&blob));
+        return 0;
+    case IMAGE_VMDK_SPARSE:
+    case IMAGE_VMDK_COWD:
+    case IMAGE_VMDK_SESPARSE:
+    case IMAGE_VMDK_DESCRIPTOR:
+        return vmdk_open(source, steal(&blob), options, out, err);
+    case IMAGE_QCOW2:
+    case IMAGE_VHD:
+    case IMAGE_VHDX:
+    case IMAGE_VDI:
+    case IMAGE_LUKS:
+        return qemu_open(source, kind, options, out, err);
+    case IMAGE_GZIP:
+    case IMAGE_ZSTD:
+    case IMAGE_XZ:
+    case IMAGE_KIND_COUNT:
+        break;
+    }
+    return error_set(err, ERROR_UNSUPPORTED, "a %s file can only be read front to back",
+                     image_kind_name(kind));
+}
+
+int disk_open(const char *source, const struct disk_options *options, struct disk **out,
+              struct error **err)
+{
+    struct blob *blob;
+    enum image_kind kind;
+
+    if (blob_open(source, options, &blob, err) == -1)
+        return -1;
+    if (decide_kind(source, blob, options, &kind, err) == -1) {
+        blob_close(blob);
+        return -1;
+    }
+    return open_kind(source, blob, kind, options, out, err);
+}
+
+void disk_close(struct disk *disk)
+{
+    if (disk != NULL)
+        disk->ops->close(disk);
+}
+
+uint64_t disk_size(const struct disk *disk)
+{
+    return disk->size_bytes;
+}
+
+const char *disk_format(const struct disk *disk)
+{
+    return disk->format;
+}
+
+bool disk_is_remote(const struct disk *disk)
+{
+    return disk->is_remote;
+}
+
+bool disk_is_packed(const struct disk *disk)
+{
+    return disk->is_packed;
+}
+
+/* True if the range lies inside the disk; otherwise an error. */
+static bool is_inside(const struct disk *disk, uint64_t offset, uint64_t length,
+                      struct error **err)
+{
+    if (offset <= disk->size_bytes && length <= disk->size_bytes - offset)
+        return true;
+    error_set(err, ERROR_INVALID,
+              "%" PRIu64 " bytes at byte %" PRIu64 " of a disk of %" PRIu64 " bytes", length,
+              offset, disk->size_bytes);
+    return false;
+}
+
+int disk_extents(struct disk *disk, uint64_t offset, uint64_t length, struct extent_list *list,
+                 struct error **err)
+{
+    if (!is_inside(disk, offset, length, err))
+        return -1;
+    return length == 0 ? 0 : disk->ops->extents(disk, offset, length, list, err);
+}
+
+int disk_read(struct disk *disk, void *data, size_t len, uint64_t offset, struct error **err)
+{
+    if (!is_inside(disk, offset, len, err))
+        return -1;
+    return len == 0 ? 0 : disk->ops->read(disk, data, len, offset, err);
+}
+
+int disk_plain_fd(struct disk *disk, uint64_t *file_offset)
+{
+    return disk->ops->plain_fd(disk, file_offset);
+}

@@ -1,0 +1,17 @@
+/* The source as it is stored: its identity for block maps, its digest for manifests.
+ *
+ * May use: base, net.  Threads: no shared state.
+ */
+#pragma once
+
+#include "disk/blockmap.h"
+#include "disk/disk.h"
+#include "net/digest.h"
+
+/* Reads all stored bytes of SOURCE (the file, the OVA's member, ...) and writes their digest NAME in
+ * hexadecimal to TEXT. */
+int stored_digest(const char *source, const struct disk_options *options, const char *name,
+                  char text[DIGEST_TEXT_SIZE], struct error **err);
+
+/* What tells whether SOURCE is still what it was; for a local file also its size and time. */
+void stored_identity(const char *source, struct blockmap_source *identity);
