@@ -118,6 +118,7 @@ struct reading {
     int64_t since_ms;
     int64_t limit;     /* bytes that may still be sent; -1: any */
     bool timestamps;
+    bool plain;        /* the file's bytes as they are */
     bool line_begins;  /* the next record begins a line */
     bool ended;        /* the reader went away or the limit is reached */
     bool (*on_data)(void *to, const char *data, size_t len);
@@ -180,6 +181,10 @@ static int send_new(struct reading *r, int fd, off_t *pos, struct error **err)
             break;
         }
         const char *begin = data, *end = data + got, *line_end;
+        if (r->plain) {
+            send_piece(r, data, (size_t)got);
+            begin = end;
+        }
         while (!r->ended && (line_end = memchr(begin, '\n', (size_t)(end - begin))) != NULL) {
             send_record(r, (struct span){begin, (size_t)(line_end - begin)});
             begin = line_end + 1;
@@ -270,15 +275,16 @@ static int64_t since_of(const json_t *options)
     return at != NULL && time_parse(at, &at_ms, &ignored) == 0 ? at_ms : 0;
 }
 
-int container_log_read(const char *path, const json_t *options, bool (*is_over)(void *arg),
-                       void *arg, struct cancel *cancel,
-                       bool (*on_data)(void *to, const char *data, size_t len), void *to,
-                       struct error **err)
+static int read_log(const char *path, const json_t *options, bool plain,
+                    bool (*is_over)(void *arg), void *arg, struct cancel *cancel,
+                    bool (*on_data)(void *to, const char *data, size_t len), void *to,
+                    struct error **err)
 {
     struct reading r = {
         .since_ms = since_of(options),
         .limit = obj_int(options, "limitBytes", -1),
         .timestamps = obj_bool(options, "timestamps", false),
+        .plain = plain,
         .line_begins = true,
         .on_data = on_data,
         .to = to,
@@ -306,4 +312,20 @@ int container_log_read(const char *path, const json_t *options, bool (*is_over)(
     if (!obj_bool(options, "follow", false))
         return 0;
     return follow(&r, path, &fd, &pos, is_over, arg, cancel, err);
+}
+
+int container_log_read(const char *path, const json_t *options, bool (*is_over)(void *arg),
+                       void *arg, struct cancel *cancel,
+                       bool (*on_data)(void *to, const char *data, size_t len), void *to,
+                       struct error **err)
+{
+    return read_log(path, options, false, is_over, arg, cancel, on_data, to, err);
+}
+
+int container_log_read_plain(const char *path, const json_t *options, bool (*is_over)(void *arg),
+                             void *arg, struct cancel *cancel,
+                             bool (*on_data)(void *to, const char *data, size_t len), void *to,
+                             struct error **err)
+{
+    return read_log(path, options, true, is_over, arg, cancel, on_data, to, err);
 }

@@ -41,4 +41,11 @@ int container_log_read(const char *path, const json_t *options, bool (*is_over)(
                        bool (*on_data)(void *to, const char *data, size_t len), void *to,
                        struct error **err);
 
+/* The same for a file that is plain text, such as a machine's console: no stamps, and a last line
+ * without its end is shown too. */
+int container_log_read_plain(const char *path, const json_t *options, bool (*is_over)(void *arg),
+                             void *arg, struct cancel *cancel,
+                             bool (*on_data)(void *to, const char *data, size_t len), void *to,
+                             struct error **err);
+
 DEFINE_CLEANUP(container_log, struct container_log *, container_log_close)

@@ -1,0 +1,29 @@
+/* What a machine needs of this machine: disks, bridges, its own folder.
+ *
+ * May use: base, data, kube.  Threads: no shared state.
+ */
+#pragma once
+
+#include <jansson.h>
+
+struct agent;
+struct error;
+
+/* The uid that stays the same over restarts: the VirtualMachine's, else the instance's.  Borrowed. */
+const char *machine_uid(const json_t *vmi);
+
+/* DIR/machines/UID: console.log, nvram.fd, empty disks.  Owned by the caller. */
+char *machine_dir(const struct agent *agent, const json_t *vmi);
+
+/* The UUID a guest sees: firmware.uuid, else the machine's uid.  Borrowed. */
+const char *machine_uuid(const json_t *vmi);
+
+/* {VOLUME: {path, block, readOnly}}; makes disks that are to be empty.  ERROR_UNAVAILABLE: not there
+ * yet. */
+int machine_volumes(struct agent *agent, const json_t *vmi, json_t **out, struct error **err);
+
+/* {NETWORK: {bridge}} or {NETWORK: {}} for the user network. */
+int machine_networks(struct agent *agent, const json_t *vmi, json_t **out, struct error **err);
+
+/* Keeps console.log from filling the disk: beyond 16 MiB it becomes console.log.1. */
+void machine_trim_console(const char *dir);
