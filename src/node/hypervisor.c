@@ -21,7 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEEPER_MS = 30000, CONNECT_MS = 60000, CONNECT_AGAIN_MS = 100, OUTPUT_MAX = 4096, KEEPALIVE_S = 5 };
+enum { KEEPER_MS = 30000, CONNECT_MS = 60000, CONNECT_AGAIN_MS = 100, OUTPUT_MAX = 4096,
+       KEEPALIVE_S = 5, ATTEMPTS = 3 };
 
 struct hypervisor {
     char *dir, *program_dir;
@@ -213,45 +214,91 @@ static virDomainPtr find(virConnectPtr connection, const char *name, struct erro
     return domain;
 }
 
+static void forget(struct hypervisor *hypervisor, virConnectPtr connection)
+{
+    LOCK_SCOPE(&hypervisor->lock);
+    if (hypervisor->connection != connection)
+        return;
+    virConnectClose(connection);
+    hypervisor->connection = NULL;
+}
+
+/* Runs FN with a connection; if libvirtd dies under it, once more with the next one.  So FN first
+ * looks at what is there. */
+static int with_connection(struct hypervisor *hypervisor,
+                           int (*fn)(virConnectPtr connection, void *arg, struct error **err),
+                           void *arg, struct error **err)
+{
+    for (int attempt = 1;; attempt++) {
+        virConnectPtr connection = connect_to(hypervisor, err);
+
+        if (connection == NULL)
+            return -1;
+        int result = fn(connection, arg, err);
+        bool again = result == -1 && virConnectIsAlive(connection) != 1 && attempt < ATTEMPTS;
+        if (again) {
+            log_debug("connection lost: attempt=%d", attempt);
+            forget(hypervisor, connection);
+        }
+        virConnectClose(connection);
+        if (!again)
+            return result;
+        error_clear(err);
+    }
+}
+
+/* One call for one machine. */
+struct call {
+    const char *name;
+    int (*fn)(virDomainPtr domain, void *arg, const char *name, struct error **err);
+    void *arg;
+    const char *xml; /* of one that is to be defined if it is absent */
+    bool found;
+};
+
+static int call_run(virConnectPtr connection, void *arg, struct error **err)
+{
+    struct call *call = arg;
+    virDomainPtr domain = find(connection, call->name, err);
+
+    if (domain == NULL && *err == NULL && call->xml != NULL) {
+        domain = virDomainDefineXML(connection, call->xml);
+        if (domain == NULL)
+            fail(err, "define", call->name);
+    }
+    call->found = domain != NULL;
+    if (domain == NULL)
+        return *err != NULL ? -1 : 0;
+    int result = call->fn(domain, call->arg, call->name, err);
+    virDomainFree(domain);
+    return result;
+}
+
 /* Runs FN on the domain NAME.  Absent: FN is not called, and *FOUND is false. */
 static int with_domain(struct hypervisor *hypervisor, const char *name,
-                       int (*fn)(virDomainPtr domain, void *arg, const char *name, struct error **err),
+                       int (*fn)(virDomainPtr domain, void *arg, const char *name,
+                                 struct error **err),
                        void *arg, bool *found, struct error **err)
 {
-    virConnectPtr connection = connect_to(hypervisor, err);
-    int result;
+    struct call call = {.name = name, .fn = fn, .arg = arg};
+    int result = with_connection(hypervisor, call_run, &call, err);
 
-    if (connection == NULL)
-        return -1;
-    virDomainPtr domain = find(connection, name, err);
-    *found = domain != NULL;
-    result = domain != NULL ? fn(domain, arg, name, err) : *err != NULL ? -1 : 0;
-    if (domain != NULL)
-        virDomainFree(domain);
-    virConnectClose(connection);
+    *found = call.found;
     return result;
+}
+
+static int start(virDomainPtr domain, void *arg, const char *name, struct error **err)
+{
+    return virDomainIsActive(domain) == 0 && virDomainCreate(domain) == -1 ? fail(err, "start", name)
+                                                                           : 0;
 }
 
 int hypervisor_start(struct hypervisor *hypervisor, const char *name, const char *xml,
                      struct error **err)
 {
-    virConnectPtr connection = connect_to(hypervisor, err);
+    struct call call = {.name = name, .fn = start, .xml = xml};
 
-    if (connection == NULL)
-        return -1;
-    virDomainPtr domain = find(connection, name, err);
-    if (domain == NULL && *err == NULL) {
-        domain = virDomainDefineXML(connection, xml);
-        if (domain == NULL)
-            fail(err, "define", name);
-    }
-    int result = domain == NULL ? -1 : 0;
-    if (domain != NULL && virDomainIsActive(domain) == 0 && virDomainCreate(domain) == -1)
-        result = fail(err, "start", name);
-    if (domain != NULL)
-        virDomainFree(domain);
-    virConnectClose(connection);
-    return result;
+    return with_connection(hypervisor, call_run, &call, err);
 }
 
 static int look(virDomainPtr domain, void *arg, const char *name, struct error **err)
@@ -354,21 +401,23 @@ int hypervisor_remove(struct hypervisor *hypervisor, const char *name, struct er
     return with_domain(hypervisor, name, remove_domain, NULL, &found, err);
 }
 
-int hypervisor_list(struct hypervisor *hypervisor, struct str_list *names, struct error **err)
+static int list(virConnectPtr connection, void *arg, struct error **err)
 {
-    virConnectPtr connection = connect_to(hypervisor, err);
+    struct str_list *names = arg;
     virDomainPtr *domains = NULL;
-
-    if (connection == NULL)
-        return -1;
     int count = virConnectListAllDomains(connection, &domains, 0);
+
     for (int i = 0; i < count; i++) {
         str_list_push(names, xstrdup(virDomainGetName(domains[i])));
         virDomainFree(domains[i]);
     }
     free(domains);
-    virConnectClose(connection);
     return count == -1 ? fail(err, "list", "*") : 0;
+}
+
+int hypervisor_list(struct hypervisor *hypervisor, struct str_list *names, struct error **err)
+{
+    return with_connection(hypervisor, list, names, err);
 }
 
 int hypervisor_shut_down_all(struct hypervisor *hypervisor, struct error **err)
