@@ -3,18 +3,15 @@
  * without bound. */
 #include "data/yaml.h"
 
-#include "base/array.h"
 #include "base/error.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "data/obj.h"
+#include "data/yaml_scalar.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <yaml.h>
 
 struct reader {
@@ -45,66 +42,6 @@ static int next(struct reader *r)
                      r->parser.problem != NULL ? r->parser.problem : "cannot be read");
 }
 
-/* A whole number in YAML 1.1's spellings. */
-static json_t *plain_integer(const char *text)
-{
-    const char *digits = text + (*text == '-' || *text == '+');
-    int base = 10;
-    char *end;
-
-    if (str_starts_with(digits, "0x"))
-        base = 16;
-    else if (str_starts_with(digits, "0o") || str_starts_with(digits, "0b"))
-        base = digits[1] == 'o' ? 8 : 2;
-    else if (digits[0] == '0' && digits[1] != '\0')
-        base = 8;
-    if (base != 10 && digits[1] != '\0' && strchr("xob", digits[1]) != NULL)
-        digits += 2;
-    if (*digits < '0' || (*digits > '9' && base != 16))
-        return NULL;
-    errno = 0;
-
-    unsigned long long number = strtoull(digits, &end, base);
-
-    if (*end != '\0' || errno != 0 || number > INT64_MAX)
-        return NULL;
-    return json_integer(*text == '-' ? -(json_int_t)number : (json_int_t)number);
-}
-
-static json_t *plain_real(const char *text)
-{
-    char *end;
-    size_t allowed = strspn(text, "+-.0123456789eE");
-
-    if (text[allowed] != '\0' || strpbrk(text, "0123456789") == NULL || strchr("eE", *text) != NULL)
-        return NULL;
-
-    double number = strtod(text, &end);
-
-    return *end == '\0' && isfinite(number) ? json_real(number) : NULL;
-}
-
-static json_t *plain_scalar(const char *text)
-{
-    static const struct {
-        const char *word;
-        char meaning;
-    } words[] = {
-        {"", 'n'},   {"~", 'n'},     {"null", 'n'}, {"true", 't'}, {"yes", 't'},
-        {"on", 't'}, {"false", 'f'}, {"no", 'f'},   {"off", 'f'},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (strcasecmp(text, words[i].word) == 0)
-            return words[i].meaning == 'n' ? json_null() : json_boolean(words[i].meaning == 't');
-
-    json_t *number = plain_integer(text);
-
-    if (number == NULL)
-        number = plain_real(text);
-    return number != NULL ? number : json_string(text);
-}
-
 static json_t *read_scalar(struct reader *r)
 {
     const char *text = (const char *)r->event.data.scalar.value;
@@ -112,7 +49,9 @@ static json_t *read_scalar(struct reader *r)
     size_t len = r->event.data.scalar.length;
     bool is_text =
         r->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE || str_eq(tag, YAML_STR_TAG);
-    json_t *value = strlen(text) != len ? NULL : is_text ? json_string(text) : plain_scalar(text);
+    json_t *value = strlen(text) != len ? NULL
+                    : is_text           ? json_stringn(text, len)
+                                        : yaml_resolve(text, len);
 
     if (value == NULL)
         fail(r, "text that is not UTF-8 or has a NUL in it");
@@ -158,6 +97,21 @@ static int merge_under(struct reader *r, json_t *object, const json_t *merged)
     return 0;
 }
 
+/* The key that the current scalar is: text, or the text of a boolean or whole number.  Owned by the
+ * caller; NULL for what cannot be a key. */
+static char *read_key(struct reader *r)
+{
+    json_auto_t *value = read_scalar(r);
+
+    if (value == NULL)
+        return NULL;
+    if (json_is_string(value))
+        return xstrdup(json_string_value(value));
+    if (json_is_boolean(value) || json_is_integer(value))
+        return obj_format(value);
+    return xstrdup((const char *)r->event.data.scalar.value);
+}
+
 static json_t *read_mapping(struct reader *r, unsigned depth)
 {
     json_auto_t *object = json_object();
@@ -173,7 +127,9 @@ static json_t *read_mapping(struct reader *r, unsigned depth)
             return NULL;
         }
 
-        CLEANUP(str) char *key = xstrdup((const char *)r->event.data.scalar.value);
+        CLEANUP(str) char *key = read_key(r);
+        if (key == NULL)
+            return NULL;
         bool is_merge =
             strcmp(key, "<<") == 0 && r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 

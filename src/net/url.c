@@ -112,7 +112,8 @@ static int parse_host(struct span text, struct url *url, struct error **err)
     if (in_brackets)
         text = skip(text, 1);
     host = cut_before(&text, in_brackets ? "]" : ":");
-    if (!is_host(host, in_brackets) || (in_brackets && text.len == 0))
+    bool is_v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
+    if (!is_host(host, in_brackets) || is_v6 != in_brackets || (in_brackets && text.len == 0))
         return error_set(err, ERROR_INVALID, "\"%.*s\" is not a host", (int)host.len, host.ptr);
     url->host = dup_lower(host);
     if (in_brackets)
