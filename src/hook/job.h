@@ -22,6 +22,7 @@ enum {
     HOOK_OUTPUT_LINES = 40,   /* kept of a run's output */
     HOOK_OUTPUT_BYTES = 8192, /* likewise */
     HOOK_START_TIMEOUT_MS = 10 * 60 * 1000, /* for its pod to begin */
+    HOOK_IMAGE_TIMEOUT_MS = 60 * 1000,      /* the same where its image cannot be had */
     HOOK_RUN_TIMEOUT_S = 24 * 3600,         /* where the Hook names no deadline */
 };
 

@@ -149,7 +149,7 @@ static void look_at_waiting(const struct hook_call *call, const json_t *job, con
     if (time_parse(obj_str(job, "metadata.creationTimestamp", ""), &created, &ignored) == -1)
         error_clear(&ignored);
     if (str_eq(reason, "ErrImageNeverPull") || str_eq(reason, "InvalidImageName") ||
-        time_now_ms() - created > HOOK_START_TIMEOUT_MS) {
+        time_now_ms() - created > (image ? HOOK_IMAGE_TIMEOUT_MS : HOOK_START_TIMEOUT_MS)) {
         outcome->state = HOOK_FAILED;
         outcome->hint = xstrdup(image ? "correct spec.image of the hook"
                                       : "see the events of the hook's job and pod");

@@ -14,8 +14,10 @@
 #include <string.h>
 
 enum {
-    LINE_MAX_BYTES = 64 * 1024,
+    TAIL_LINES = 8,
+    TAIL_BYTES = 64 * 1024,
     START_TIMEOUT_MS = 10 * 60 * 1000, /* for a pod to begin */
+    IMAGE_TIMEOUT_MS = 60 * 1000,      /* the same where its image cannot be had */
     SIGNAL_BASE = 128,                 /* exit codes above are signals */
 };
 
@@ -57,26 +59,45 @@ json_t *pod_manifest(struct vm_run *run, const char *app, const char *prefix, co
     return pod;
 }
 
-/* The last line of the log as an object, or NULL; *RAW gets a last line that is none. */
+/* LINE as an object, or NULL. */
+static json_t *parse_line(struct span line)
+{
+    CLEANUP(error) struct error *ignored = NULL; /* lines for people are no reports */
+    json_t *report = line.len > 0 && line.ptr[0] == '{' ? obj_parse(line.ptr, line.len, &ignored)
+                                                        : NULL;
+
+    if (json_is_object(report))
+        return report;
+    json_decref(report);
+    return NULL;
+}
+
+/* The last of the log's lines that is an object, or NULL: behind it may be lines for people, the
+ * last of which *RAW gets. */
 static json_t *read_report(struct vm_run *run, const json_t *pod, char **raw)
 {
     CLEANUP(error) struct error *ignored = NULL; /* a log may not be there yet, or any more */
     CLEANUP(str) char *text = NULL;
+    struct span rest, line;
+    json_t *report = NULL;
 
-    if (kube_pod_log(run->view->room->client, meta_ns(pod), meta_name(pod), NULL, 1,
-                     LINE_MAX_BYTES, &text, &ignored) == -1 ||
+    if (kube_pod_log(run->view->room->client, meta_ns(pod), meta_name(pod), NULL, TAIL_LINES,
+                     TAIL_BYTES, &text, &ignored) == -1 ||
         text == NULL)
         return NULL;
-    struct span line = span_trim(span_of(text));
-    if (line.len == 0)
-        return NULL;
-    json_t *report = obj_parse(line.ptr, line.len, &ignored);
-    if (json_is_object(report))
-        return report;
-    json_decref(report);
-    if (utf8_is_valid(line.ptr, line.len))
-        *raw = span_dup(line);
-    return NULL;
+    rest = span_of(text);
+    while (span_split(&rest, '\n', &line)) {
+        line = span_trim(line);
+        json_t *found = parse_line(line);
+        if (found != NULL) {
+            json_decref(report);
+            report = found;
+        } else if (line.len > 0 && utf8_is_valid(line.ptr, line.len)) {
+            free(*raw);
+            *raw = span_dup(line);
+        }
+    }
+    return report;
 }
 
 static void look_at_waiting(const json_t *pod, struct pod_outcome *outcome)
@@ -88,14 +109,13 @@ static void look_at_waiting(const json_t *pod, struct pod_outcome *outcome)
 
     if (message == NULL)
         message = obj_str(pod, "status.message", NULL);
-    if (message == NULL && obj_count(pod, "status.conditions") > 0)
-        message = obj_str(pod, "status.conditions[0].message", NULL);
     outcome->message = xasprintf("pod \"%s\" has not begun: %s", meta_name(pod),
                                  message != NULL  ? message
                                  : reason != NULL ? reason
                                                   : "no machine runs it");
+    bool image = str_eq(reason, "ErrImagePull") || str_eq(reason, "ImagePullBackOff");
     if (str_eq(reason, "ErrImageNeverPull") || str_eq(reason, "InvalidImageName") ||
-        time_now_ms() - meta_created_ms(pod) > START_TIMEOUT_MS) {
+        time_now_ms() - meta_created_ms(pod) > (image ? IMAGE_TIMEOUT_MS : START_TIMEOUT_MS)) {
         outcome->state = POD_FAILED;
         outcome->hint = xasprintf("kubectl describe pod -n %s %s", meta_ns(pod), meta_name(pod));
     }

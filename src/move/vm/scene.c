@@ -152,12 +152,13 @@ static void play_pod(struct scene *scene, json_t *pod)
     } else if (scene->fail_app != NULL && str_eq(app, scene->fail_app) &&
                (scene->fail_vm == NULL || str_eq(meta_label(pod, "vmID"), scene->fail_vm))) {
         end_pod(scene, pod, false, 1,
-                "{\"result\":\"failed\",\"error\":\"bad grain\",\"hint\":\"export it again\"}\n");
+                "{\"result\":\"failed\",\"error\":\"bad grain\",\"hint\":\"export it again\"}\n"
+                "gantry-copy: bad grain\n");
     } else if (str_eq(app, "importer") && scene->kill_importers > 0) {
         scene->kill_importers--;
         end_pod(scene, pod, false, 137, "{\"done\":50,\"total\":100}\n");
     } else {
-        end_pod(scene, pod, true, 0, "{\"result\":\"ok\",\"checksum\":\"xxh3:1\"}\n");
+        end_pod(scene, pod, true, 0, "{\"result\":\"ok\",\"sha256\":\"12\"}\n");
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "data/obj.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
@@ -26,8 +27,9 @@ enum {
     IMPORTER_RETRIES = 3,
     PROGRESS_POLL_MS = 1000,
     WAITING_POLL_MS = 3000,
-    COPY_BASE_S = 3600,          /* a copy may take this long */
-    COPY_BYTES_PER_S = 1 << 20,  /* and a second for each of these */
+    VOLUME_TIMEOUT_MS = 60 * 1000, /* for a volume of which there is a warning */
+    COPY_BASE_S = 3600,            /* a copy may take this long */
+    COPY_BYTES_PER_S = 1 << 20,    /* and a second for each of these */
 };
 
 int create_data_volumes_run(struct vm_run *run, bool *done, struct error **err)
@@ -62,7 +64,7 @@ static json_t *copy_args(const struct vm_run *run, const struct source_disk_acce
     json_t *args = obj_pack("[s]", "--progress=json");
 
     if (access->digest != NULL) {
-        json_array_append_new(args, json_string("--digest"));
+        json_array_append_new(args, json_string("--expect"));
         json_array_append_new(args, json_string(access->digest));
     }
     if (access->format != NULL) {
@@ -128,7 +130,8 @@ static void show_progress(json_t *task, const json_t *report)
 /* What the copy says of itself at its end stays in the task. */
 static void keep_result(json_t *task, const json_t *report)
 {
-    static const char *const keys[] = {"checksum", "digest", "bytes", "seconds"};
+    static const char *const keys[] = {"sha256", "sha1",    "sha512",       "format",
+                                       "bytes",  "written", "milliseconds", "map"};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         const json_t *value = json_object_get(report, keys[i]);
@@ -165,19 +168,45 @@ static int handle_failure(struct vm_run *run, const json_t *pod, json_t *task,
     return outcome->hint != NULL ? error_hint(err, "%s", outcome->hint) : -1;
 }
 
-/* Why a volume is not bound, as far as it says so. */
-static const char *claim_trouble(const json_t *claim)
+/* The newest warning about a claim that is not bound, or NULL; owned by the caller. */
+static int find_claim_trouble(struct vm_run *run, const json_t *claim, char **trouble,
+                              struct error **err)
 {
-    const json_t *list = obj_arr(claim, "status.conditions");
+    CLEANUP(str) char *selector =
+        xasprintf("involvedObject.uid=%s,type=Warning", meta_uid(claim));
+    json_auto_t *events = NULL;
+    const json_t *newest = NULL;
 
     if (!str_eq(obj_str(claim, "status.phase", "Pending"), "Pending"))
-        return NULL;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *message = obj_str(json_array_get(list, i), "message", NULL);
-        if (message != NULL)
-            return message;
+        return 0;
+    if (kube_list(run->view->room->client, &KIND_EVENT, meta_ns(claim),
+                  &(struct kube_list_options){.field_selector = selector}, &events, err) == -1)
+        return -1;
+    for (size_t i = 0; i < json_array_size(events); i++) {
+        const json_t *event = json_array_get(events, i);
+        if (newest == NULL || strcmp(obj_str(event, "lastTimestamp", ""),
+                                     obj_str(newest, "lastTimestamp", "")) >= 0)
+            newest = event;
     }
-    return NULL;
+    if (obj_str(newest, "message", NULL) != NULL)
+        *trouble = xasprintf("volume \"%s\": %s", meta_name(claim), obj_str(newest, "message", ""));
+    return 0;
+}
+
+/* The pod has not begun: because of its volume, or as it says itself. */
+static int copy_waits(struct vm_run *run, const json_t *claim, const struct pod_outcome *outcome,
+                      json_t *task, struct error **err)
+{
+    CLEANUP(str) char *trouble = NULL;
+
+    if (find_claim_trouble(run, claim, &trouble, err) == -1)
+        return -1;
+    step_set_reason(task, trouble != NULL ? trouble : outcome->message);
+    run->again_ms = WAITING_POLL_MS;
+    if (trouble == NULL || time_now_ms() - meta_created_ms(claim) < VOLUME_TIMEOUT_MS)
+        return 0;
+    error_set(err, ERROR_INVALID, "disk \"%s\": %s", obj_str(task, "name", ""), trouble);
+    return error_hint(err, "make room, or map its storage to another storage class");
 }
 
 static int copy_disk(struct vm_run *run, size_t index, const json_t *claim, const json_t *pods,
@@ -196,12 +225,8 @@ static int copy_disk(struct vm_run *run, size_t index, const json_t *claim, cons
     if (pod_look(run, pod, &outcome, err) == -1)
         return -1;
     switch (outcome.state) {
-    case POD_WAITING: {
-        const char *trouble = claim_trouble(claim);
-        step_set_reason(task, trouble != NULL ? trouble : outcome.message);
-        run->again_ms = WAITING_POLL_MS;
-        return 0;
-    }
+    case POD_WAITING:
+        return copy_waits(run, claim, &outcome, task, err);
     case POD_RUNNING:
         step_begin(task);
         step_set_reason(task, NULL);
