@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "data/obj.h"
 #include "hook/job.h"
+#include "move/vm/hook_aap_step.h"
 #include "move/vm/leftovers.h"
 #include "move/vm/vm_run.h"
 #include "move/vm/vm_status.h"
@@ -52,8 +53,9 @@ int clean_up_run(struct vm_run *run, bool *done, struct error **err)
     if (leftovers_remove(run, scope, &clean, err) == -1)
         return -1;
     /* A canceled hook must not go on. */
-    if (canceled && hook_job_clean(run->view->room->client, run->view->plan, vm_run_id(run), err) ==
-                        -1)
+    if (canceled && (hook_aap_stop(run, err) == -1 ||
+                     hook_job_clean(run->view->room->client, run->view->plan, vm_run_id(run),
+                                    err) == -1))
         return -1;
     if (undo && restore_power(run, err) == -1)
         return -1;

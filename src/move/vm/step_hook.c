@@ -9,6 +9,7 @@
 #include "hook/job.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
+#include "move/vm/hook_aap_step.h"
 #include "move/vm/vm_run.h"
 #include "move/vm/vm_status.h"
 
@@ -75,7 +76,10 @@ static int run_hook(struct vm_run *run, const char *step_name, const json_t *ref
         .service_account = run->view->settings.migration_service_account,
         .resources = run->view->settings.hook_resources,
     };
-    if (hook_job_run(run->view->room->client, &call, &outcome, err) == -1)
+    int result = obj_obj(hook, "spec.aap") != NULL
+                     ? hook_aap_step(run, &call, task, &outcome, err)
+                     : hook_job_run(run->view->room->client, &call, &outcome, err);
+    if (result == -1)
         return -1;
     record(task, &outcome);
     switch (outcome.state) {
