@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,13 +25,26 @@
 
 enum { STATE_MAX = 16 * 1024, START_MS = 60000, ANSWER_MAX = 64 * 1024, LOST_EXIT_CODE = 137 };
 
+/* Owned by the caller. */
+static char *find_helpers(const char *program_dir)
+{
+    CLEANUP(str) char *installed = path_join(program_dir, "../libexec/gantry");
+    CLEANUP(str) char *own = path_join(program_dir, "gantry-container");
+    char real[PATH_MAX];
+
+    return !file_exists(own) && realpath(installed, real) != NULL ? xstrdup(real)
+                                                                  : xstrdup(program_dir);
+}
+
 int runtime_init(struct runtime *runtime, const char *program_dir, uint16_t api_port,
                  struct error **err)
 {
     CLEANUP(str) char *why = NULL;
     struct sandbox_abilities *can = &runtime->abilities;
 
-    *runtime = (struct runtime){.program_dir = xstrdup(program_dir), .api_port = api_port};
+    *runtime = (struct runtime){.program_dir = xstrdup(program_dir),
+                                .helper_dir = find_helpers(program_dir),
+                                .api_port = api_port};
     sandbox_probe(can, &why);
     if (!can->works) {
         error_set(err, ERROR_UNSUPPORTED, "this machine runs no sandbox: %s",
@@ -58,6 +72,7 @@ int runtime_init(struct runtime *runtime, const char *program_dir, uint16_t api_
 void runtime_reset(struct runtime *runtime)
 {
     free(runtime->program_dir);
+    free(runtime->helper_dir);
     *runtime = (struct runtime){0};
 }
 
@@ -75,7 +90,7 @@ int container_start(const struct runtime *runtime, const char *dir, int number, 
         can->network, "ipc", can->ipc, "user", can->user, "newProc", can->new_proc, "container",
         container);
     CLEANUP(str) char *text = obj_format(spec);
-    CLEANUP(str) char *program = path_join(runtime->program_dir, "gantry-container");
+    CLEANUP(str) char *program = path_join(runtime->helper_dir, "gantry-container");
     CLEANUP(process_result) struct process_result result = {0};
     struct process_options options = {.argv = (const char *const[]){program, NULL}};
 

@@ -25,7 +25,7 @@ enum { KEEPER_MS = 30000, CONNECT_MS = 60000, CONNECT_AGAIN_MS = 100, OUTPUT_MAX
        KEEPALIVE_S = 5, ATTEMPTS = 3 };
 
 struct hypervisor {
-    char *dir, *program_dir;
+    char *dir, *helper_dir;
     void (*on_change)(void *arg, const char *name);
     void *arg;
     pthread_mutex_t lock;
@@ -86,7 +86,7 @@ int hypervisor_new(const struct hypervisor_options *options, struct hypervisor *
 
     pthread_once(&events_once, events_start);
     hypervisor->dir = xstrdup(options->dir);
-    hypervisor->program_dir = xstrdup(options->program_dir);
+    hypervisor->helper_dir = xstrdup(options->helper_dir);
     hypervisor->on_change = options->on_change;
     hypervisor->arg = options->arg;
     pthread_mutex_init(&hypervisor->lock, NULL);
@@ -102,7 +102,7 @@ void hypervisor_free(struct hypervisor *hypervisor)
         virConnectClose(hypervisor->connection);
     pthread_mutex_destroy(&hypervisor->lock);
     free(hypervisor->dir);
-    free(hypervisor->program_dir);
+    free(hypervisor->helper_dir);
     free(hypervisor);
 }
 
@@ -115,7 +115,7 @@ bool hypervisor_was_used(const struct hypervisor *hypervisor)
 
 static int start_keeper(struct hypervisor *hypervisor, struct error **err)
 {
-    CLEANUP(str) char *program = path_join(hypervisor->program_dir, "gantry-libvirtd");
+    CLEANUP(str) char *program = path_join(hypervisor->helper_dir, "gantry-libvirtd");
     CLEANUP(process_result) struct process_result result = {0};
     struct process_options options = {
         .argv = (const char *const[]){program, hypervisor->dir, NULL}};

@@ -28,7 +28,7 @@ enum machine_state {
 
 struct hypervisor_options {
     const char *dir;         /* DIR/node/libvirt */
-    const char *program_dir; /* of gantry-libvirtd */
+    const char *helper_dir; /* of gantry-libvirtd */
     /* The machine called NAME changed. */
     void (*on_change)(void *arg, const char *name);
     void *arg;

@@ -6,22 +6,20 @@
 
 #include <string.h>
 
-#define OURS(program) IMAGE_PROGRAM_DIR "/" program
-
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 static const char *const none[] = {NULL};
 
 /* The hook runner has the machine's network: its playbooks reach machines by ssh and load
  * balancers by HTTP, as they do in a cluster.  A plain shell gets the API server only. */
 static const struct image images[] = {
-    {"hook-runner", WORDS(OURS("gantry-hook-runner")), none, "host", false},
-    {"copy", WORDS(OURS("gantry-copy")), none, "host", true},
-    {"convert", WORDS(OURS("gantry-convert")), none, "api", false},
-    {"busybox", none, WORDS("sh"), "api", false},
-    {"alpine", none, WORDS("sh"), "api", false},
-    {"debian", none, WORDS("bash"), "api", false},
-    {"bash", none, WORDS("bash"), "api", false},
-    {"python", none, WORDS("python3"), "api", false},
+    {"hook-runner", "gantry-hook-runner", none, "host", false, false},
+    {"copy", "gantry-copy", none, "host", true, false},
+    {"convert", "gantry-convert", none, "api", false, true},
+    {"busybox", NULL, WORDS("sh"), "api", false, false},
+    {"alpine", NULL, WORDS("sh"), "api", false, false},
+    {"debian", NULL, WORDS("bash"), "api", false, false},
+    {"bash", NULL, WORDS("bash"), "api", false, false},
+    {"python", NULL, WORDS("python3"), "api", false, false},
 };
 
 /* The last part of the repository: behind the last slash, before a tag or digest. */
@@ -62,13 +60,15 @@ static void add_words(json_t *argv, const char *const *words)
         json_array_append_new(argv, json_string(words[i]));
 }
 
-json_t *image_argv(const struct image *image, const json_t *command, const json_t *args)
+json_t *image_argv(const struct image *image, const char *program_path, const json_t *command,
+                   const json_t *args)
 {
     json_t *argv = json_array();
     const json_t *word;
     size_t i;
 
-    add_words(argv, image->entrypoint);
+    if (image->program != NULL)
+        json_array_append_new(argv, json_string(program_path));
     json_array_foreach(command, i, word) json_array_append_new(argv, json_deep_copy(word));
     json_array_foreach(args, i, word) json_array_append_new(argv, json_deep_copy(word));
     if (json_array_size(command) == 0 && json_array_size(args) == 0)

@@ -14,19 +14,23 @@ struct error;
 
 struct image {
     const char *name;              /* hook-runner */
-    const char *const *entrypoint; /* goes before the words of a container, NULL at the end */
+    const char *program;           /* ours, goes before the words of a container; or NULL */
     const char *const *command;    /* if the container has no words of its own */
     const char *network;           /* sandbox.h: "host" or "api" */
-    bool is_ours;                  /* may use io_uring */
+    bool io_uring;                 /* may use it: our own programs */
+    bool converts;                 /* sees kernels and the package list, has a kept /var/tmp */
 };
 
-/* The folder in a container where gantry's programs are. */
-#define IMAGE_PROGRAM_DIR "/opt/gantry"
+/* The folders in a container where gantry's programs and helpers are. */
+#define IMAGE_PROGRAM_DIR "/opt/gantry/bin"
+#define IMAGE_HELPER_DIR "/opt/gantry/libexec"
 
-#define IMAGE_PATH IMAGE_PROGRAM_DIR ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define IMAGE_PATH IMAGE_PROGRAM_DIR ":" IMAGE_HELPER_DIR ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Finds what stands in for REFERENCE; ERROR_NOT_FOUND tells what is served. */
 int image_resolve(const char *reference, const struct image **out, struct error **err);
 
-/* The words to run: COMMAND and ARGS are a container's (arrays or NULL).  Owned by the caller. */
-json_t *image_argv(const struct image *image, const json_t *command, const json_t *args);
+/* The words to run: PROGRAM_PATH is where the image's program is in the container (unused without
+ * one), COMMAND and ARGS are a container's (arrays or NULL).  Owned by the caller. */
+json_t *image_argv(const struct image *image, const char *program_path, const json_t *command,
+                   const json_t *args);

@@ -13,7 +13,6 @@
 #include "kube/controller.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
-#include "node/accel.h"
 #include "node/agent.h"
 #include "node/container_log.h"
 #include "node/domain.h"
@@ -33,8 +32,6 @@ enum {
     GRACE_SECONDS = 30,
 };
 
-#define EMULATOR "/usr/bin/qemu-system-x86_64"
-
 struct instances {
     struct agent *agent;
     struct hypervisor *hypervisor;
@@ -46,18 +43,6 @@ static bool is_over(const char *phase)
     return str_eq(phase, "Succeeded") || str_eq(phase, "Failed");
 }
 
-static bool kvm_works(const struct agent *agent)
-{
-    CLEANUP(str) char *cache = path_join(agent->dir, "kvm");
-    CLEANUP(str) char *why = NULL;
-    bool known = file_exists(cache);
-    bool works = accel_kvm_works(EMULATOR, cache, &why);
-
-    if (!known)
-        log_info("machines run by %s: %s", works ? "KVM" : "emulation", why);
-    return works;
-}
-
 static int start_machine(struct instances *instances, const json_t *vmi, const json_t *networks,
                          struct error **err)
 {
@@ -67,8 +52,8 @@ static int start_machine(struct instances *instances, const json_t *vmi, const j
     CLEANUP(str) char *xml = NULL;
     json_auto_t *volumes = NULL;
 
-    if (access(EMULATOR, X_OK) == -1) {
-        error_set(err, ERROR_UNSUPPORTED, "QEMU is not installed (%s)", EMULATOR);
+    if (access(MACHINE_EMULATOR, X_OK) == -1) {
+        error_set(err, ERROR_UNSUPPORTED, "QEMU is not installed (%s)", MACHINE_EMULATOR);
         return error_hint(err, "run ./bootstrap machines");
     }
     if (machine_volumes(agent, vmi, &volumes, err) == -1 || dir_make(dir, 0700, err) == -1)
@@ -77,8 +62,8 @@ static int start_machine(struct instances *instances, const json_t *vmi, const j
         .vmi = vmi,
         .uuid = machine_uuid(vmi),
         .dir = dir,
-        .emulator = EMULATOR,
-        .kvm = kvm_works(agent),
+        .emulator = MACHINE_EMULATOR,
+        .kvm = machine_has_kvm(agent),
         .volumes = volumes,
         .networks = networks,
     };
@@ -286,7 +271,7 @@ int instances_start(struct agent *agent, struct instances **out, struct error **
     struct controller_spec spec = {
         .name = "instances", .workers = WORKERS, .reconcile = reconcile, .arg = instances};
     struct hypervisor_options options = {.dir = dir,
-                                         .program_dir = agent->runtime.program_dir,
+                                         .helper_dir = agent->runtime.helper_dir,
                                          .on_change = on_change,
                                          .arg = instances};
 

@@ -1,13 +1,17 @@
+#define LOG_COMPONENT "node"
+
 #include "node/machine_resources.h"
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "data/obj.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
 #include "kube/quantity.h"
+#include "node/accel.h"
 #include "node/agent.h"
 #include "node/volumes.h"
 
@@ -39,6 +43,18 @@ const char *machine_uuid(const json_t *vmi)
     const char *uuid = obj_str(vmi, "spec.domain.firmware.uuid", "");
 
     return uuid[0] != '\0' ? uuid : machine_uid(vmi);
+}
+
+bool machine_has_kvm(const struct agent *agent)
+{
+    CLEANUP(str) char *cache = path_join(agent->dir, "kvm");
+    CLEANUP(str) char *why = NULL;
+    bool known = file_exists(cache);
+    bool works = accel_kvm_works(MACHINE_EMULATOR, cache, &why);
+
+    if (!known)
+        log_info("machines run by %s: %s", works ? "KVM" : "emulation", why);
+    return works;
 }
 
 /* A sparse file of SIZE bytes, unless PATH is there. */

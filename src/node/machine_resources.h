@@ -5,6 +5,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct agent;
 struct error;
@@ -17,6 +18,11 @@ char *machine_dir(const struct agent *agent, const json_t *vmi);
 
 /* The UUID a guest sees: firmware.uuid, else the machine's uid.  Borrowed. */
 const char *machine_uuid(const json_t *vmi);
+
+/* True if KVM runs guests here; the first call on a machine takes a second or two. */
+bool machine_has_kvm(const struct agent *agent);
+
+#define MACHINE_EMULATOR "/usr/bin/qemu-system-x86_64"
 
 /* {VOLUME: {path, block, readOnly}}; makes disks that are to be empty.  ERROR_UNAVAILABLE: not there
  * yet. */

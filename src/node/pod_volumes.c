@@ -13,6 +13,7 @@
 #include "kube/meta.h"
 #include "node/agent.h"
 #include "node/image.h"
+#include "node/machine_resources.h"
 #include "node/volumes.h"
 
 #include <dirent.h>
@@ -526,6 +527,35 @@ static int64_t security(const json_t *pod, const json_t *container, const char *
     return obj_int(container, own, obj_int(pod, common, 0));
 }
 
+/* Where the image's program is in the container; owned by the caller. */
+static char *program_path(const struct runtime *runtime, const struct image *image)
+{
+    CLEANUP(str) char *helper = NULL;
+
+    if (image->program == NULL)
+        return NULL;
+    helper = path_join(runtime->helper_dir, image->program);
+    return path_join(file_exists(helper) ? IMAGE_HELPER_DIR : IMAGE_PROGRAM_DIR, image->program);
+}
+
+/* What libguestfs needs to build its appliance, and a folder that keeps it for the next time. */
+static int add_conversion(struct agent *agent, json_t *spec, struct error **err)
+{
+    static const char *const needed[] = {"/boot", "/var/lib/dpkg", "/etc/apt", "/etc/lvm",
+                                         "/etc/mdadm", "/etc/dpkg"};
+    CLEANUP(str) char *kept = path_join(agent->dir, "cache/convert");
+
+    if (dir_make(kept, 0700, err) == -1)
+        return -1;
+    add_mount(spec, kept, "/var/tmp", false, false);
+    for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+        if (file_exists(needed[i]))
+            add_mount(spec, needed[i], needed[i], true, false);
+    if (machine_has_kvm(agent))
+        add_mount(spec, "/dev/kvm", "/dev/kvm", false, true);
+    return 0;
+}
+
 json_t *pod_container_spec(struct agent *agent, const json_t *pod, const json_t *container,
                            const struct image *image, const json_t *volumes, struct error **err)
 {
@@ -537,17 +567,21 @@ json_t *pod_container_spec(struct agent *agent, const json_t *pod, const json_t 
     json_auto_t *args = expanded(obj_arr(container, "args"), env);
     const char *dir = obj_str(container, "workingDir", "");
     bool host = obj_bool(pod, "spec.hostNetwork", false);
+    CLEANUP(str) char *program = program_path(&agent->runtime, image);
     json_auto_t *spec = obj_pack(
-        "{s:o,s:O,s:s,s:I,s:I,s:s,s:s,s:b}", "argv", image_argv(image, command, args), "env", env,
+        "{s:o,s:O,s:s,s:I,s:I,s:s,s:s,s:b}", "argv", image_argv(image, program, command, args), "env", env,
         "cwd", str_is_empty(dir) ? "/" : dir, "uid",
         (json_int_t)security(pod, container, "runAsUser"), "gid",
         (json_int_t)security(pod, container, "runAsGroup"), "hostname", meta_name(pod), "network",
-        host ? "host" : image->network, "ioUring", image->is_ours);
+        host ? "host" : image->network, "ioUring", image->io_uring);
 
     obj_take(spec, "mounts", json_array());
     obj_take(spec, "files", json_array());
     obj_take(spec, "dirs", json_array());
     add_mount(spec, agent->runtime.program_dir, IMAGE_PROGRAM_DIR, true, false);
+    add_mount(spec, agent->runtime.helper_dir, IMAGE_HELPER_DIR, true, false);
+    if (image->converts && add_conversion(agent, spec, err) == -1)
+        return NULL;
     if (add_volume_mounts(spec, container, volumes, err) == -1)
         return NULL;
     return json_incref(spec);

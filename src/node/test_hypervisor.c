@@ -125,7 +125,7 @@ TEST(keeps_a_machine_running_while_libvirtd_and_its_keeper_are_killed)
 
     require();
     struct hypervisor_options options = {.dir = dir,
-                                         .program_dir = getenv("GANTRY_PROGRAM_DIR"),
+                                         .helper_dir = getenv("GANTRY_PROGRAM_DIR"),
                                          .on_change = count_change};
     CHECK_OK(dir_make(machine, 0700, &err), err);
     make_disk(disk);

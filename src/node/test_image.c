@@ -44,9 +44,9 @@ TEST(puts_the_image_s_program_before_a_container_s_words)
     json_auto_t *command = obj_pack("[s,s]", "/bin/entrypoint", "ansible-runner");
 
     CHECK_OK(image_resolve("kubev2v/hook-runner", &image, &err), err);
-    json_auto_t *argv = image_argv(image, command, NULL);
+    json_auto_t *argv = image_argv(image, "/opt/x/gantry-hook-runner", command, NULL);
     CLEANUP(str) char *text = obj_format(argv);
-    CHECK_STR(text, "[\"/opt/gantry/gantry-hook-runner\",\"/bin/entrypoint\",\"ansible-runner\"]");
+    CHECK_STR(text, "[\"/opt/x/gantry-hook-runner\",\"/bin/entrypoint\",\"ansible-runner\"]");
 }
 
 TEST(runs_the_image_s_own_words_where_a_container_has_none)
@@ -55,7 +55,7 @@ TEST(runs_the_image_s_own_words_where_a_container_has_none)
     const struct image *image = NULL;
 
     CHECK_OK(image_resolve("busybox", &image, &err), err);
-    json_auto_t *argv = image_argv(image, NULL, NULL);
+    json_auto_t *argv = image_argv(image, NULL, NULL, NULL);
     CLEANUP(str) char *text = obj_format(argv);
     CHECK_STR(text, "[\"sh\"]");
 }
