@@ -270,21 +270,13 @@ static bool conn_end(void *self, struct http_response *response)
     return !conn->chunked || response->head_only || write_all(conn, "0\r\n\r\n", 5);
 }
 
-/* The client of a stream says nothing more; if it does, or closes, the stream ends. */
-static bool peer_is_gone(struct http_conn *conn)
-{
-    char byte;
-    ssize_t n = read_once(conn, &byte, 1);
-
-    return n != TLS_WANT_READ && n != TLS_WANT_WRITE;
-}
-
+/* Looks at the socket only: a stream's writer may be another thread, and TLS is not for two. */
 static enum http_wait conn_wait(void *self, int fd, struct deadline deadline)
 {
     struct http_conn *conn = self;
     struct pollfd fds[3] = {
         {.fd = fd, .events = POLLIN},
-        {.fd = conn->fd, .events = POLLIN},
+        {.fd = conn->fd, .events = POLLRDHUP},
         {.fd = conn->shared->stop_fd, .events = POLLIN},
     };
 
@@ -296,7 +288,7 @@ static enum http_wait conn_wait(void *self, int fd, struct deadline deadline)
             continue;
         if (fds[2].revents != 0)
             return HTTP_WAIT_GONE;
-        if (fds[1].revents != 0 && peer_is_gone(conn))
+        if (fds[1].revents != 0)
             return HTTP_WAIT_GONE;
         if (fds[0].revents != 0)
             return HTTP_WAIT_READY;

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum { MAX_COLLECTED = 1024 * 1024 };
 
@@ -34,6 +35,11 @@ void http_response_set_status(struct http_response *response, int status)
         response->status = status;
 }
 
+bool http_response_is_started(const struct http_response *response)
+{
+    return response->started;
+}
+
 int http_response_get_status(const struct http_response *response)
 {
     return response->status;
@@ -50,10 +56,23 @@ static char *safe_value(const char *value)
     return copy;
 }
 
+/* An error's answer replaces what a handler said before it failed. */
+static bool is_single(const char *name)
+{
+    return strcasecmp(name, "Content-Type") == 0;
+}
+
 void http_response_add_header(struct http_response *response, const char *name, const char *value)
 {
     if (response->started || response->header_count == HTTP_MAX_RESPONSE_HEADERS)
         return;
+    for (size_t i = 0; i < response->header_count && is_single(name); i++) {
+        if (strcasecmp(response->headers[i].name, name) != 0)
+            continue;
+        free((char *)(uintptr_t)response->headers[i].value);
+        response->headers[i].value = safe_value(value);
+        return;
+    }
     response->headers[response->header_count++] =
         (struct http_header){.name = xstrdup(name), .value = safe_value(value)};
 }

@@ -58,6 +58,7 @@ void http_response_set_status(struct http_response *response, int status);
 void http_response_add_header(struct http_response *response, const char *name,
                               const char *value);
 int http_response_get_status(const struct http_response *response);
+bool http_response_is_started(const struct http_response *response); /* its headers are out */
 
 /* Appends to the body.  False once the reader is gone: stop then. */
 bool http_response_write(struct http_response *response, const void *data, size_t len);
@@ -68,7 +69,7 @@ bool http_response_flush(struct http_response *response);
 enum http_wait { HTTP_WAIT_READY, HTTP_WAIT_TIMEOUT, HTTP_WAIT_GONE };
 
 /* Waits until FD (-1: none) is readable, the deadline is over, or the reader is gone or the server
- * stops. */
+ * stops.  May run on another thread than the one that writes. */
 enum http_wait http_response_wait(struct http_response *response, int fd,
                                   struct deadline deadline);
 
