@@ -45,6 +45,8 @@ uint64_t store_version(const struct store *store);
 /* A reference to the object, or NULL. */
 struct object *store_get(struct store_table *table, const char *ns, const char *name);
 size_t store_count(struct store_table *table);
+/* The resourceVersion of the table's last change, as far as the history knows. */
+uint64_t store_table_version(struct store_table *table);
 
 /* References to all objects of NS (NULL: all) behind the key AFTER ("": from the start), as they
  * were at *VERSION (0: now, and *VERSION becomes what that is).  A version that the history does

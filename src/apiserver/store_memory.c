@@ -293,6 +293,14 @@ size_t store_count(struct store_table *table)
     return count;
 }
 
+uint64_t store_table_version(struct store_table *table)
+{
+    pthread_rwlock_rdlock(&table->memory->lock);
+    uint64_t version = table->newest->version;
+    pthread_rwlock_unlock(&table->memory->lock);
+    return version;
+}
+
 static int expired(struct error **err, uint64_t version, uint64_t current)
 {
     return error_set(err, ERROR_EXPIRED, "too old resource version: %" PRIu64 " (%" PRIu64 ")",

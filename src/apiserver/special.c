@@ -1,0 +1,146 @@
+#include "apiserver/special.h"
+
+#include "apiserver/server.h"
+#include "apiserver/write.h"
+#include "base/array.h"
+#include "base/text.h"
+#include "data/obj.h"
+
+
+#define VM_GROUP "subresources.kubevirt.io"
+
+static const struct subresource subresources[] = {
+    {.name = "log", .of_group = "", .of_plural = "pods", .verbs = VERB_GET},
+    {.name = "exec",
+     .of_group = "",
+     .of_plural = "pods",
+     .group = "",
+     .version = "v1",
+     .kind = "PodExecOptions",
+     .verbs = VERB_CREATE | VERB_GET},
+    {.name = "token",
+     .of_group = "",
+     .of_plural = "serviceaccounts",
+     .group = "authentication.k8s.io",
+     .version = "v1",
+     .kind = "TokenRequest",
+     .verbs = VERB_CREATE},
+    {.name = "finalize", .of_group = "", .of_plural = "namespaces", .verbs = VERB_UPDATE},
+};
+
+const struct subresource *special_subresource(size_t i)
+{
+    return i < ARRAY_SIZE(subresources) ? &subresources[i] : NULL;
+}
+
+/* --- KubeVirt's group of actions ----------------------------------------------------------------------- */
+
+static const char *const vm_versions[] = {"v1", "v1alpha3"};
+static const char *const vm_actions[] = {
+    "virtualmachines/start",           "virtualmachines/stop",
+    "virtualmachines/restart",         "virtualmachines/migrate",
+    "virtualmachineinstances/pause",   "virtualmachineinstances/unpause",
+    "virtualmachineinstances/console", "virtualmachineinstances/softreboot",
+};
+
+static bool is_vm_version(const char *version)
+{
+    return str_eq(version, vm_versions[0]) || str_eq(version, vm_versions[1]);
+}
+
+void special_add_plain(json_t *resources, const char *group, const char *version)
+{
+    if (!str_eq(group, VM_GROUP) || !is_vm_version(version))
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(vm_actions); i++)
+        json_array_append_new(resources,
+                              obj_pack("{s:s, s:s, s:b, s:s, s:[s]}", "name", vm_actions[i],
+                                       "singularName", "", "namespaced", 1, "kind",
+                                       str_starts_with(vm_actions[i], "virtualmachines/")
+                                           ? "VirtualMachine"
+                                           : "VirtualMachineInstance",
+                                       "verbs", "update"));
+}
+
+void special_add_groups(void (*add)(void *arg, const char *group, const char *version), void *arg)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(vm_versions); i++)
+        add(arg, VM_GROUP, vm_versions[i]);
+}
+
+/* --- namespaces/finalize ----------------------------------------------------------------------------------- */
+
+/* Only spec.finalizers is taken over; the namespace goes when nothing holds it any more. */
+static int finalize(struct call *call, struct object **out)
+{
+    json_auto_t *body = NULL;
+    struct str_list duplicates = {0};
+    int result = write_decode(call, &body, &duplicates);
+
+    str_list_free_all(&duplicates);
+    if (result == -1 || write_check_identity(call, body) == -1)
+        return -1;
+    for (int tries = 0; tries < WRITE_TRIES; tries++) {
+        CLEANUP(object) struct object *current =
+            store_get(call->served->table, call->ns, call->name);
+        if (current == NULL)
+            return write_fail_missing(call);
+        json_auto_t *object = write_parse(call, current);
+        json_t *finalizers = obj_arr(body, "spec.finalizers");
+        bool again = false;
+        obj_take(object, "spec.finalizers",
+                 finalizers == NULL ? json_array() : json_incref(finalizers));
+        if (write_commit(call, current, object, write_is_free_to_go(call, object), out, &again) ==
+            0)
+            return 0;
+        if (!again)
+            return -1;
+    }
+    return fail_conflict(&call->failure, call->group, call->plural, call->name,
+                         "the object has been modified");
+}
+
+void special_finalize(struct call *call)
+{
+    CLEANUP(object) struct object *object = NULL;
+
+    if (finalize(call, &object) == -1)
+        call_answer_failure(call);
+    else
+        call_answer_object(call, 200, object);
+}
+
+/* --- Dispatch ------------------------------------------------------------------------------------------------ */
+
+/* "*": any. */
+static const struct {
+    const char *group, *plural, *subresource;
+    void (*handle)(struct call *call);
+} handlers[] = {
+    {"", "pods", "log", special_log},
+    {"", "pods", "exec", special_exec},
+    {"", "serviceaccounts", "token", special_token},
+    {"", "namespaces", "finalize", special_finalize},
+    {"authentication.k8s.io", "*", "", special_review},
+    {"authorization.k8s.io", "*", "", special_review},
+    {VM_GROUP, "*", "*", special_vm_action},
+};
+
+bool handle_special(struct call *call)
+{
+    if (str_eq(call->subresource, "scale") && call->served != NULL &&
+        call->served_as->has_scale) {
+        special_scale(call);
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(handlers); i++) {
+        if (!str_eq(handlers[i].group, call->group) ||
+            (!str_eq(handlers[i].plural, "*") && !str_eq(handlers[i].plural, call->plural)) ||
+            (!str_eq(handlers[i].subresource, "*") &&
+             !str_eq(handlers[i].subresource, call->subresource)))
+            continue;
+        handlers[i].handle(call);
+        return true;
+    }
+    return false;
+}
