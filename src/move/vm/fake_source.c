@@ -60,7 +60,7 @@ static int fake_describe(struct source *source, const json_t *vm, struct machine
     machine_nic_list_push(&machine->nics,
                           (struct machine_nic){.name = xstrdup("eth0"),
                                                .mac = xasprintf("52:54:00:00:00:%02x",
-                                                                atoi(machine->id) & 0xff),
+                                                                (unsigned)machine->id[0] & 0xff),
                                                .network_id = xstrdup("net-1"),
                                                .model = xstrdup("e1000")});
     *out = machine;

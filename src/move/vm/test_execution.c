@@ -93,7 +93,7 @@ TEST(moves_a_machine_with_hooks_and_conversion)
     CHECK_STR(obj_str(machine, "spec.template.spec.domain.devices.disks[1].disk.bus", ""),
               "virtio");
     CHECK_STR(obj_str(machine, "spec.template.spec.domain.devices.interfaces[0].macAddress", ""),
-              "52:54:00:00:00:01");
+              "52:54:00:00:00:31");
     CHECK_U64(scene_count(&scene, &KIND_PVC), 2);
     json_auto_t *claims = fake_cluster_list(scene.cluster, &KIND_PVC);
     CHECK(meta_is_owned_by(json_array_get(claims, 0), meta_uid(machine)));

@@ -101,7 +101,7 @@ static void taken_mac(struct scene *s)
         s->cluster, &KIND_VM,
         obj_pack("{s:{s:s, s:s}, s:{s:{s:{s:{s:{s:[{s:s}]}}}}}}", "metadata", "namespace", "other",
                  "name", "web", "spec", "template", "spec", "domain", "devices", "interfaces",
-                 "macAddress", "52:54:00:00:00:02"));
+                 "macAddress", "52:54:00:00:00:32"));
 }
 static void unmapped_network(struct scene *s)
 {
