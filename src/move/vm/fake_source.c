@@ -14,6 +14,7 @@ enum { DISK_BYTES = 3 * 1024 * 1024 + 512 };
 
 static json_t *objects; /* kind to array */
 static bool complete, power_on;
+static const char *test_failure, *problem_where, *problem_what;
 
 static int fake_open(const struct source_config *config, struct source **out, struct error **err)
 {
@@ -26,7 +27,7 @@ static void fake_close(struct source *source)
 
 static int fake_test(struct source *source, struct cancel *cancel, struct error **err)
 {
-    return 0;
+    return test_failure == NULL ? 0 : error_set(err, ERROR_DENIED, "%s", test_failure);
 }
 
 static int fake_collect(struct source *source, const struct source_sink *sink,
@@ -108,6 +109,7 @@ void fake_source_reset(void)
     objects = json_object();
     complete = true;
     power_on = false;
+    test_failure = problem_where = problem_what = NULL;
     ops.can_power = false;
     fake_source_add("Network", "net-1", "VM Network");
     fake_source_add("Storage", "group", "Dummy storage for source provider src");
@@ -156,6 +158,17 @@ bool fake_source_is_on(void)
     return power_on;
 }
 
+void fake_source_set_test(const char *failure)
+{
+    test_failure = failure;
+}
+
+void fake_source_set_problem(const char *where, const char *what)
+{
+    problem_where = where;
+    problem_what = what;
+}
+
 /* ---- what inventory/ would answer -------------------------------------------- */
 
 int inventory_add_provider(struct inventory *inventory, const json_t *provider,
@@ -175,7 +188,9 @@ bool inventory_is_complete(struct inventory *inventory, const char *ns, const ch
 
 json_t *inventory_get_trouble(struct inventory *inventory, const char *ns, const char *name)
 {
-    return NULL;
+    if (problem_where == NULL)
+        return NULL;
+    return obj_pack("{s:[{s:s, s:s}]}", "problems", "where", problem_where, "what", problem_what);
 }
 
 int inventory_find(struct inventory *inventory, const char *ns, const char *provider,

@@ -22,3 +22,7 @@ void fake_source_set_complete(bool complete);
 /* Makes the source one whose machines are switched on and off. */
 void fake_source_set_power(bool on);
 bool fake_source_is_on(void);
+
+/* What the connection test fails with, and what the collector complains of; NULL: nothing. */
+void fake_source_set_test(const char *failure);
+void fake_source_set_problem(const char *where, const char *what);

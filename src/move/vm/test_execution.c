@@ -361,6 +361,28 @@ TEST(a_second_migration_runs_only_what_failed)
     CHECK_U64(obj_count(scene_plan(&scene), "status.migration.history"), 2);
 }
 
+TEST(a_plan_that_succeeded_runs_what_was_added)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+
+    scene_migrate(&scene, "nothing-to-do");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK_U64(obj_count(scene_plan(&scene), "status.migration.history"), 2);
+
+    fake_source_add_vm("2", "vm-2", 1);
+    obj_take(scene_plan(&scene), "spec.vms[]", obj_pack("{s:s}", "id", "2"));
+    scene_migrate(&scene, "more");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK_U64(scene_count(&scene, &KIND_VM), 2);
+}
+
 TEST(runs_no_more_vms_at_once_than_the_setting_says)
 {
     CLEANUP(scene) struct scene scene;

@@ -9,6 +9,7 @@
 #include "move/vm/hook_check.h"
 #include "move/vm/maps.h"
 #include "move/vm/migration.h"
+#include "move/vm/provider.h"
 #include "move/vm/scene.h"
 
 static json_t *spec_of(struct scene *scene)
@@ -376,4 +377,74 @@ TEST(a_migration_shows_what_its_plan_says_of_it)
     CHECK(find(after, "Running", NULL) == NULL);
     CHECK_STR(obj_str(after, "status.vms[0].phase", ""), "Completed");
     CHECK(obj_str(after, "status.completed", NULL) != NULL);
+}
+
+/* ---- providers --------------------------------------------------------------------------- */
+
+static json_t *provider_of(struct scene *s)
+{
+    return fake_cluster_get(s->cluster, &KIND_PROVIDER, "ns", "src");
+}
+static void put_secret(struct scene *s, const char *key, const char *value)
+{
+    json_t *secret = obj_pack("{s:{s:s, s:s}, s:{}}", "metadata", "namespace", "ns", "name", "cred",
+                              "data");
+    json_object_set_new(obj_obj(secret, "data"), key, json_string(value));
+    fake_cluster_put(s->cluster, &KIND_SECRET, secret);
+    obj_take(provider_of(s), "spec.secret",
+             obj_pack("{s:s, s:s}", "namespace", "ns", "name", "cred"));
+}
+static void good_provider(struct scene *s) { put_secret(s, "url", "L3Nydg=="); }
+static void odd_type(struct scene *s) { obj_put_str(provider_of(s), "spec.type", "abacus"); }
+static void no_url(struct scene *s) { obj_del(provider_of(s), "spec.url"); }
+static void odd_url(struct scene *s) { obj_put_str(provider_of(s), "spec.url", "just/here"); }
+static void no_secret(struct scene *s) { obj_del(provider_of(s), "spec.secret"); }
+static void lost_secret(struct scene *s)
+{
+    obj_put_str(provider_of(s), "spec.secret.name", "gone");
+}
+static void empty_secret(struct scene *s) { put_secret(s, "other", "eA=="); }
+static void wrong_login(struct scene *s) { fake_source_set_test("who are you"); }
+static void loading(struct scene *s) { fake_source_set_complete(false); }
+static void damaged(struct scene *s) { fake_source_set_problem("/srv/b.ova", "cut off"); }
+
+TEST(a_provider_tells_what_keeps_it_from_being_ready)
+{
+    /* clang-format off */
+    static const struct {
+        void (*spoil)(struct scene *scene);
+        const char *type, *category, *reason, *part, *phase;
+    } cases[] = {
+        {good_provider, "InventoryCreated",     "Required", "Completed",     "loaded",    "Ready"},
+        {odd_type,      "TypeNotSupported",     "Critical", "NotSupported",  "abacus",    "ValidationFailed"},
+        {no_url,        "UrlNotValid",          "Critical", "NotSet",        "url",       "ValidationFailed"},
+        {odd_url,       "UrlNotValid",          "Critical", "Malformed",     "just/here", "ValidationFailed"},
+        {no_secret,     "SecretNotValid",       "Critical", "NotSet",        "secret",    "ValidationFailed"},
+        {lost_secret,   "SecretNotValid",       "Critical", "NotFound",      "ns/gone",   "ValidationFailed"},
+        {empty_secret,  "SecretNotValid",       "Critical", "DataErr",       "url",       "ValidationFailed"},
+        {wrong_login,   "ConnectionAuthFailed", "Critical", "Tested",        "who are you", "ConnectionFailed"},
+        {loading,       "LoadInventory",        "Advisory", "Started",       "loaded",    "Staging"},
+        {damaged,       "InventoryError",       "Warn",     "SourceDamaged", "/srv/b.ova: cut off", "Ready"},
+    };
+    /* clang-format on */
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(scene) struct scene scene;
+
+        scene_init(&scene, 1, 1, 0);
+        good_provider(&scene);
+        cases[i].spoil(&scene);
+        const json_t *after = reconcile(&scene, provider_reconcile, &KIND_PROVIDER, "src");
+        check_condition(after, cases[i].type, cases[i].category, cases[i].reason, cases[i].part);
+        CHECK_STR(obj_str(after, "status.phase", ""), cases[i].phase);
+        CHECK(object_is_ready(after) == str_eq(cases[i].phase, "Ready"));
+    }
+}
+
+TEST(the_host_provider_needs_nothing)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, 0);
+    CHECK(object_is_ready(reconcile(&scene, provider_reconcile, &KIND_PROVIDER, "host")));
 }
