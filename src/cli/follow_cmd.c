@@ -18,7 +18,7 @@ int cmd_follow(const struct command *self, int argc, char **argv)
         {"dir", 0, OPTION_TEXT, &dir_arg, "DIR", "the folder given to gantry up"},
         {"namespace", 'n', OPTION_TEXT, &ns, "NAME", "the migration's (default: gantry's own)"},
     };
-    struct word_list words = {0};
+    CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
 

@@ -402,7 +402,7 @@ int cmd_migrate(const struct command *self, int argc, char **argv)
         {"off", 0, OPTION_FLAG, &job.powered_off, NULL, "leave the machine powered off"},
         {"to", 0, OPTION_TEXT, &job.target, "NAMESPACE", "put it there (default: default)"},
     };
-    struct word_list words = {0};
+    CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
 

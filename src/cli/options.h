@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/cleanup.h"
 #include "base/vector.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ enum option_type {
 };
 
 DEFINE_VECTOR(word_list, const char *)
+DEFINE_CLEANUP_IN_PLACE(word_list, struct word_list, word_list_reset)
 
 struct option_spec {
     const char *name; /* without dashes */

@@ -182,7 +182,7 @@ int cmd_premigration(const struct command *self, int argc, char **argv)
          "tell on standard error what each hook changes"},
         {"rounds", 0, OPTION_INT, &tool.rounds, "N", "of bench (default 1000)"},
     };
-    struct word_list words = {0};
+    CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
 

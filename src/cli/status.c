@@ -68,7 +68,7 @@ int cmd_status(const struct command *self, int argc, char **argv)
     const struct option_spec specs[] = {
         {"dir", 0, OPTION_TEXT, &dir_arg, "DIR", "the folder given to gantry up"},
     };
-    struct word_list words = {0};
+    CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
 

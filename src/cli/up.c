@@ -135,7 +135,7 @@ int cmd_up(const struct command *self, int argc, char **argv)
         {"listen", 0, OPTION_TEXT, &listen, "ADDR:PORT",
          "serve the API there (default 127.0.0.1 and a free port)"},
     };
-    struct word_list words = {0};
+    CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
 
@@ -194,7 +194,7 @@ int cmd_down(const struct command *self, int argc, char **argv)
         {"dir", 0, OPTION_TEXT, &dir_arg, "DIR", "the folder given to gantry up"},
         {"all", 0, OPTION_FLAG, &all, NULL, "stop its machines and pods as well"},
     };
-    struct word_list words = {0};
+    CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
 

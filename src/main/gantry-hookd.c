@@ -145,7 +145,7 @@ static int hookd_main(const struct command *self, int argc, char **argv)
          "let that user connect too (107 in KubeVirt's image)"},
         {"quiet", 'q', OPTION_FLAG, &quiet, NULL, "log only refusals"},
     };
-    struct word_list words = {0};
+    CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
 

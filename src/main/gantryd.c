@@ -259,7 +259,7 @@ static int daemon_main(const struct command *self, int argc, char **argv)
         {"verbose", 'v', OPTION_FLAG, &options.verbose, NULL, "log each step"},
         {"debug", 'D', OPTION_LIST, &options.debug, "COMPONENT", "log a component's details"},
     };
-    struct word_list words = {0};
+    CLEANUP(word_list) struct word_list words = {0};
 
     if (namespace_env != NULL)
         options.main_namespace = namespace_env;
