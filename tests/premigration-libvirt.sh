@@ -1,0 +1,263 @@
+#!/bin/bash
+# Live migrations between two libvirt daemons on this machine, through the hook and its server: every
+# edit arrives, the guest goes on counting, and every refusal leaves it running on the source.
+#
+# Each daemon has mount, network, host name, IPC and process namespaces of its own, with its folders
+# bound over libvirt's usual places.  No daemon is process 1 of its namespace: nobody would reap QEMU's
+# probes there.
+. "$(dirname "$0")/functions.sh"
+requires_root
+requires virsh "the migrations are started with it"
+requires libvirtd "two of them are needed"
+requires qemu-system-x86_64 "guests run in it"
+requires as "the guest is assembled"
+unshare --mount --net --pid --fork true 2>/dev/null || skip_all "no namespaces of our own"
+
+nodes=$work/n
+mkdir -p "$nodes/shared"
+chmod 755 "$work" "$nodes"
+
+uri() {
+    echo "qemu+unix:///system?socket=$nodes/shared/$1/libvirt-sock"
+}
+
+v() {
+    node=$1
+    shift
+    timeout 60 virsh -q -c "$(uri "$node")" "$@"
+}
+
+start_node() { # NAME UUID
+    d=$nodes/$1
+    mkdir -p "$d/run" "$d/etc/hooks" "$d/etc/qemu" "$d/var/images" "$d/log/qemu" "$d/cache" \
+        "$nodes/shared/$1"
+    cat >"$d/etc/libvirtd.conf" <<EOF
+host_uuid = "$2"
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+unix_sock_group = "root"
+unix_sock_dir = "$nodes/shared/$1"
+log_outputs = "2:file:/var/log/libvirt/libvirtd.log"
+EOF
+    cat >"$d/etc/qemu.conf" <<EOF
+user = "root"
+group = "root"
+security_driver = "none"
+dynamic_ownership = 0
+remember_owner = 0
+namespaces = []
+cgroup_controllers = []
+seccomp_sandbox = 0
+stdio_handler = "file"
+EOF
+    # the hook is there before the daemon starts: it is not looked for later
+    cp "$bin/gantry-libvirt-hook" "$d/etc/hooks/qemu"
+    ln -s "$nodes/shared/$1/hook" "$d/etc/hooks/migration-hook-socket"
+    unshare --mount --net --uts --ipc --pid --fork --kill-child --mount-proc bash -c "
+        mount --make-rprivate /
+        mount --bind $d/run /run; mount --bind $d/etc /etc/libvirt
+        mount --bind $d/var /var/lib/libvirt; mount --bind $d/log /var/log/libvirt
+        mount --bind $d/cache /var/cache/libvirt
+        ip link set lo up; ip link add br-$1 type bridge; ip link set br-$1 up; hostname $1
+        libvirtd -f /etc/libvirt/libvirtd.conf -p /run/libvirtd.pid & wait" >"$d/out" 2>&1 &
+    echo $! >"$d/pid"
+    cleanup_fn "kill -9 $!"
+}
+
+# The facts of node $1 for machine $2, whose disk is called after both.
+write_context() {
+    mkdir -p "$nodes/shared/$1/contexts"
+    cat >"$nodes/shared/$1/contexts/$2.json" <<EOF
+{"node": "$1",
+ "volumes": [{"name": "root", "file": "/var/lib/libvirt/images/$1-$2.img"}],
+ "networks": [{"name": "sec", "bridge": "br-$1"}],
+ "cpu": {"dedicated": true, "sockets": 1, "cores": 1, "threads": 1, "cpuset": [$3],
+         "topology": {"cells": [{"id": 0, "cpus": [{"id": 0}, {"id": 1}]}]}}}
+EOF
+}
+
+start_server() { # NODE [ARGS...]
+    server_node=$1
+    shift
+    "$bin/gantry-hookd" --socket "$nodes/shared/$server_node/hook" --exchanges 0 \
+        --context-dir "$nodes/shared/$server_node/contexts" "$@" \
+        2>>"$nodes/shared/$server_node/hookd.log" &
+    echo $! >"$nodes/shared/$server_node/hookd.pid"
+    wait_until 10 test -S "$nodes/shared/$server_node/hook"
+}
+
+stop_server() {
+    kill "$(cat "$nodes/shared/$1/hookd.pid")" 2>/dev/null
+    wait_until 10 test ! -S "$nodes/shared/$1/hook"
+}
+cleanup_fn 'kill $(cat "$nodes"/shared/*/hookd.pid)'
+
+# machine NAME NUMBER: starts a guest on node a
+machine() {
+    "$source_root/tests/make-guest" --name "$1" "$nodes/a/var/images/a-$1.img"
+    cp --sparse=always "$nodes/a/var/images/a-$1.img" "$nodes/b/var/images/b-$1.img"
+    write_context a "$1" 0
+    write_context b "$1" 1
+    cat >"$work/$1.xml" <<EOF
+<domain type='qemu'><name>$1</name><uuid>11111111-2222-4333-8444-00000000000$2</uuid>
+<metadata><u:kept xmlns:u="urn:user" a="1"/></metadata>
+<memory unit='MiB'>32</memory><vcpu placement='static'>1</vcpu>
+<cputune><vcpupin vcpu='0' cpuset='0'/></cputune>
+<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os><features><acpi/></features>
+<cpu><topology sockets='1' cores='1' threads='1'/></cpu>
+<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/>
+<source file='/var/lib/libvirt/images/a-$1.img'/><target dev='vda' bus='virtio'/>
+<alias name='ua-root'/></disk>
+<interface type='bridge'><mac address='52:54:00:00:00:0$2'/><source bridge='br-a'/>
+<model type='virtio'/><rom enabled='no'/><alias name='ua-sec'/></interface>
+<serial type='file'><source path='/var/log/libvirt/$1.log'/><target port='0'/></serial>
+<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>
+EOF
+    v a create "$work/$1.xml"
+    wait_until 30 grep -qa second "$nodes/a/log/$1.log"
+}
+
+# migrate FROM TO NAME [ARGS...]
+migrate() {
+    from=$1 to=$2 name=$3
+    shift 3
+    rm -f "$nodes/shared/$name.sock" "$nodes/shared/$name-nbd.sock"
+    v "$from" migrate --live --unsafe "$name" "$(uri "$to")" \
+        --migrateuri "unix://$nodes/shared/$name.sock" "$@" 2>"$work/err"
+}
+
+last_count() { # NODE NAME: the last number of the guest's counter
+    grep -a second "$nodes/$1/log/$2.log" | tail -n 1 | tr -dc '0-9\n'
+}
+
+refuses() { # MESSAGE [ARGS...]: the migration of "one" fails with it and the guest runs on
+    message=$1
+    shift
+    if migrate a b one --p2p "$@"; then
+        fail "it migrated"
+    fi
+    contains "$(cat "$work/err")" "$message"
+    same "$(v a domstate one | head -n 1)" running
+    same "$(v b list --all --name | grep -c . || true)" 0
+}
+
+daemons_start() {
+    start_node a aaaaaaaa-0000-4000-8000-00000000000a
+    start_node b bbbbbbbb-0000-4000-8000-00000000000b
+    wait_until 120 v a version >/dev/null 2>&1
+    wait_until 120 v b version >/dev/null 2>&1
+    machine one 1
+}
+
+is_refused_without_a_server() {
+    refuses "cannot reach the hook server"
+}
+
+is_refused_with_the_hooks_reason() {
+    start_server b
+    mv "$nodes/shared/b/contexts/one.json" "$work/one.json"
+    refuses 'machine "one"'
+    echo '{"networks": 1}' >"$nodes/shared/b/contexts/one.json"
+    refuses '"networks" is no list'
+    mv "$work/one.json" "$nodes/shared/b/contexts/one.json"
+    stop_server b
+}
+
+# An edit that libvirt would refuse, and one that it would let pass and QEMU not.
+is_refused_by_our_own_check() {
+    mkdir -p "$work/hooks"
+    for case in "//mac/@address:52:54:00:00:00:ff:interface 0" "//interface/@type:user:interface 0" \
+        "//disk/driver/@type:qcow2:disk 0" "/domain/memory:65536:memory"; do
+        xpath=${case%%:*}
+        rest=${case#*:}
+        printf 'edits: [{xpath: "%s", action: set-text, value: "%s"}]\n' "$xpath" "${rest%:*}" \
+            >"$work/hooks/1.yaml"
+        start_server b --hooks-dir "$work/hooks"
+        refuses "${rest##*:}"
+        contains "$(cat "$work/err")" "of a running machine would change"
+        stop_server b
+    done
+}
+
+is_refused_when_the_server_hangs() {
+    printf '#!/bin/sh\nGANTRY_HOOK_TIMEOUT_MS=700 GANTRY_HOOK_SOCKET=%s exec %s "$@"\n' \
+        "$nodes/shared/b/hang" "$bin/gantry-libvirt-hook" >"$nodes/b/etc/hooks/qemu.new"
+    chmod 755 "$nodes/b/etc/hooks/qemu.new"
+    mv "$nodes/b/etc/hooks/qemu" "$work/qemu"
+    mv "$nodes/b/etc/hooks/qemu.new" "$nodes/b/etc/hooks/qemu"
+    python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); time.sleep(30)' \
+        "$nodes/shared/b/hang" &
+    hanging=$!
+    wait_until 10 test -S "$nodes/shared/b/hang"
+    refuses "no answer in time"
+    kill $hanging
+    mv "$work/qemu" "$nodes/b/etc/hooks/qemu"
+}
+
+arrives_with_every_edit() {
+    start_server a
+    start_server b
+    before=$(last_count a one)
+    migrate a b one --p2p || { cat "$work/err"; return 1; }
+    v b dumpxml one >"$work/live.xml"
+    grep -q "images/b-one.img" "$work/live.xml"
+    grep -q "bridge='br-b'" "$work/live.xml"
+    grep -q "vcpupin vcpu='0' cpuset='1'" "$work/live.xml"
+    grep -q '<u:kept xmlns:u="urn:user" a="1"/>' "$work/live.xml"
+    grep -q 'node="b" hooks="dedicated-cpu volume network"' "$work/live.xml"
+    grep -q "hook-script" "$nodes/b/log/qemu/one.log"
+    wait_until 10 grep -qa second "$nodes/b/log/one.log"
+    first=$(grep -a second "$nodes/b/log/one.log" | head -n 1 | tr -dc '0-9\n')
+    [ "$((10#$first))" -gt "$((10#$before))" ] || fail "counted $before, then $first"
+    [ "$((10#$first))" -le "$((10#$(last_count a one) + 2))" ] || fail "$first leaves a gap"
+}
+
+goes_back_and_forth() {
+    for i in 1 2 3 4 5; do
+        migrate b a one --p2p || { cat "$work/err"; return 1; }
+        v a dumpxml one | grep -q 'node="a"'
+        migrate a b one --p2p || { cat "$work/err"; return 1; }
+        v b dumpxml one | grep -q 'node="b"'
+    done
+    migrate b a one --p2p
+}
+
+goes_every_way() {
+    migrate a b one --p2p --tunnelled || true # without a data socket libvirt wants no migrateuri
+    if [ "$(v a domstate one 2>/dev/null | head -n 1)" = running ]; then
+        v a migrate --live --p2p --tunnelled --unsafe one "$(uri b)"
+    fi
+    v b dumpxml one | grep -q "images/b-one.img"
+    migrate b a one || { cat "$work/err"; return 1; } # driven by virsh
+    v a dumpxml one | grep -q "images/a-one.img"
+    rm -f "$nodes/b/var/images/b-one.img"
+    truncate -s 64M "$nodes/b/var/images/b-one.img"
+    migrate a b one --p2p --copy-storage-all --disks-uri "unix://$nodes/shared/one-nbd.sock" ||
+        { cat "$work/err"; return 1; }
+    cmp "$nodes/a/var/images/a-one.img" "$nodes/b/var/images/b-one.img"
+    migrate b a one --p2p
+}
+
+two_go_at_once() {
+    machine two 2
+    migrate a b one --p2p &
+    first=$!
+    (migrate a b two --p2p) || { cat "$work/err"; return 1; }
+    wait $first || { cat "$work/err"; return 1; }
+    v b dumpxml one | grep -q "images/b-one.img"
+    v b dumpxml two | grep -q "images/b-two.img"
+}
+
+plan 9
+it "two daemons and a guest start" daemons_start
+it "is refused when there is no server" is_refused_without_a_server
+it "is refused with the hook's reason" is_refused_with_the_hooks_reason
+it "is refused by our own check before libvirt sees it" is_refused_by_our_own_check
+it "is refused when the server hangs" is_refused_when_the_server_hangs
+it "arrives with every edit, and the guest goes on" arrives_with_every_edit
+it "goes back and forth ten times" goes_back_and_forth
+it "goes tunnelled, driven by the client, and with its storage" goes_every_way
+it "two go at once" two_go_at_once
+finish
