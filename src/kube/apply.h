@@ -22,7 +22,8 @@ struct apply_as {
     bool force; /* take conflicting fields over */
 };
 
-/* Applies CONFIG (what the manager wants, without nulls) to LIVE (NULL if there is no object yet).
+/* Applies CONFIG (what the manager wants, without what this endpoint does not write, such as the
+ * status where it has its own) to LIVE (NULL if there is no object yet).
  * *OUT is the merged object with managedFields brought up to date; nothing is defaulted or
  * validated.  When LIVE is not changed but for times, *OUT equals it.
  * Fields that another manager owns with another value are conflicts: ERROR_CONFLICT, CONFLICTS
@@ -31,8 +32,9 @@ int apply_config(const struct schema *schema, const json_t *live, const json_t *
                  const struct apply_as *as, json_t **out, struct cause_list *conflicts,
                  struct error **err);
 
-/* After any other write: makes AS own the fields by which NEW differs from OLD (NULL on create),
- * takes them from others, and drops what no longer exists.  Changes NEW's metadata.managedFields.
- * A NEW whose managedFields were cleared by the caller ([] or [{}]) loses all of them. */
+/* After any other write: makes AS own the fields by which OBJECT differs from OLD (NULL on create),
+ * takes them from others, and drops what no longer exists.  Changes the object's
+ * metadata.managedFields. An OBJECT whose managedFields the caller made [{}] loses all of them;
+ * absent ones are OLD's. */
 void apply_track(const struct schema *schema, const json_t *old, json_t *object,
                  const struct apply_as *as);
