@@ -1,0 +1,28 @@
+/* Rego's parser, both language versions.
+ *
+ * May use: base, lang.  Threads: no shared state.
+ */
+#pragma once
+
+#include "lang/diag.h"
+#include "lang/rego/ast.h"
+
+enum rego_version {
+    REGO_AUTO, /* as v1; if that fails and the file does not import rego.v1, as v0 */
+    REGO_V0,
+    REGO_V1,
+};
+
+/* Deepest nesting of terms and bodies in a source text. */
+enum { PARSER_DEPTH_MAX = 256 };
+
+/* Parses a whole file.  FILE and TEXT must live as long as ARENA.  NULL with diagnostics. */
+struct module *rego_parse_module(struct arena *arena, const char *file, struct span text,
+                                 enum rego_version version, struct lang_diags *diags);
+
+/* Parses a query, which is a body without braces.  NULL with diagnostics. */
+struct body *rego_parse_query(struct arena *arena, struct span text, enum rego_version version,
+                              struct lang_diags *diags);
+
+/* Parses one term, such as an input document in Rego's notation. */
+struct term *rego_parse_term(struct arena *arena, struct span text, struct lang_diags *diags);
