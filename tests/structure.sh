@@ -39,7 +39,7 @@ libraries_have_one_door() {
     door disk 'libnbd\.h|liburing\.h|libdeflate\.h|zstd\.h|lzma\.h|archive\.h|xxhash\.h'
     door apiserver 'sqlite3\.h'
     door node 'libvirt/'
-    door lang 'pcre2\.h|gmp\.h|re2/'
+    door lang 'pcre2\.h|gmp\.h|re2/|nettle/'
 }
 
 no_banned_function_is_called() {
