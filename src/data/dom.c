@@ -50,8 +50,8 @@ static int set_parse_error(xmlParserCtxt *context, struct error **err)
     struct span text = span_trim(span_of(message));
 
     return error_set(err, ERROR_INVALID, "line %d: not well-formed XML: %.*s",
-                     problem == NULL ? 0 : problem->line,
-                     (int)(text.len < 200 ? text.len : 200), text.ptr);
+                     problem == NULL ? 0 : problem->line, (int)(text.len < 200 ? text.len : 200),
+                     text.ptr);
 }
 
 /* Walks without recursion: the depth is what is being checked. */
@@ -89,9 +89,8 @@ int dom_parse(const char *text, size_t len, struct dom **out, struct error **err
     if (context == NULL)
         return error_set(err, ERROR_BUG, "no memory for an XML parser");
 
-    xmlDoc *doc =
-        xmlCtxtReadMemory(context, text, (int)len, NULL, NULL,
-                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    xmlDoc *doc = xmlCtxtReadMemory(context, text, (int)len, NULL, NULL,
+                                    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     int result = 0;
     if (doc == NULL)
         result = set_parse_error(context, err);
@@ -235,8 +234,8 @@ static struct dom_node *matching(xmlNode *node, const char *name, size_t len)
 {
     for (; node != NULL; node = node->next)
         if (node->type == XML_ELEMENT_NODE &&
-            (name == NULL || (strncmp((const char *)node->name, name, len) == 0 &&
-                              node->name[len] == '\0')))
+            (name == NULL ||
+             (strncmp((const char *)node->name, name, len) == 0 && node->name[len] == '\0')))
             return (struct dom_node *)node;
     return NULL;
 }
@@ -271,6 +270,16 @@ char *dom_attr(const struct dom_node *node, const char *name)
 {
     for (const xmlAttr *attr = const_element(node)->properties; attr != NULL; attr = attr->next)
         if (strcmp((const char *)attr->name, name) == 0)
+            return attr->children == NULL
+                       ? xstrdup("")
+                       : take_text(xmlNodeListGetString(attr->doc, attr->children, 1));
+    return NULL;
+}
+
+char *dom_attr_plain(const struct dom_node *node, const char *name)
+{
+    for (const xmlAttr *attr = const_element(node)->properties; attr != NULL; attr = attr->next)
+        if (attr->ns == NULL && strcmp((const char *)attr->name, name) == 0)
             return attr->children == NULL
                        ? xstrdup("")
                        : take_text(xmlNodeListGetString(attr->doc, attr->children, 1));

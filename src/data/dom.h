@@ -1,6 +1,6 @@
 /* An XML document that is edited: what an edit does not touch stays as it was (unknown elements,
- * namespaces, comments, blanks, the order of attributes; only namespace declarations move in front of
- * the attributes).
+ * namespaces, comments, blanks, the order of attributes; only namespace declarations move in front
+ * of the attributes).
  *
  * Paths are names of elements parted by slashes, by local name, below a node: "devices/disk".
  * No document type declaration is accepted, so nothing is expanded or fetched.
@@ -25,8 +25,8 @@ enum {
     DOM_MAX_MATCHES = 10000, /* nodes that one expression may select */
 };
 
-/* Parses LEN bytes.  ERROR_INVALID says where the text is not well-formed, too large or too deep, or
- * has a document type declaration. */
+/* Parses LEN bytes.  ERROR_INVALID says where the text is not well-formed, too large or too deep,
+ * or has a document type declaration. */
 int dom_parse(const char *text, size_t len, struct dom **out, struct error **err);
 void dom_free(struct dom *dom);
 
@@ -58,6 +58,8 @@ struct dom_node *dom_parent(struct dom_node *node);
 
 /* An attribute's value, owned by the caller, or NULL; dom_attr_is compares it. */
 char *dom_attr(const struct dom_node *node, const char *name);
+/* The same for an attribute that is in no namespace ("type" beside "xsi:type"). */
+char *dom_attr_plain(const struct dom_node *node, const char *name);
 bool dom_attr_is(const struct dom_node *node, const char *name, const char *value);
 void dom_set_attr(struct dom_node *node, const char *name, const char *value);
 void dom_set_attr_int(struct dom_node *node, const char *name, long long value);
@@ -79,14 +81,15 @@ struct dom_node *dom_add_ns(struct dom_node *node, const char *prefix, const cha
 /* The first child NAME in the namespace URI, or NULL. */
 struct dom_node *dom_first_ns(struct dom_node *node, const char *uri, const char *name);
 
-/* Adds the elements that XML (well-formed content, no declarations) holds as last children of NODE. */
+/* Adds the elements that XML (well-formed content, no declarations) holds as last children of NODE.
+ */
 int dom_add_xml(struct dom_node *node, const char *xml, struct error **err);
 
 /* Takes NODE out of its document and frees it. */
 void dom_remove(struct dom_node *node);
 
-/* True if the two elements have the same names, attributes in any order, and content, blanks between
- * elements aside. */
+/* True if the two elements have the same names, attributes in any order, and content, blanks
+ * between elements aside. */
 bool dom_eq(const struct dom_node *a, const struct dom_node *b);
 
 /* Calls FN for each element and attribute that an XPath 1.0 expression selects: ATTR is the

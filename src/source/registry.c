@@ -3,6 +3,7 @@
 #include "source/openshift/openshift.h"
 #include "source/ova/ova.h"
 #include "source/source.h"
+#include "source/vsphere/vsphere.h"
 
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 static const struct source_ops *const providers[] = {
     &openshift_source_ops,
     &ova_source_ops,
+    &vsphere_source_ops,
 };
 
 const struct source_ops *source_find_ops(const char *type)
