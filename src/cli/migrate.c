@@ -186,7 +186,7 @@ static int find_machines(struct job *job, const json_t *provider, json_t **out, 
         if (get_inventory(job, provider, "vms", &vms, err) == -1)
             return -1;
         json_array_foreach (vms, i, vm)
-            if (str_eq(path_base(obj_str(vm, "ovaPath", obj_str(vm, "OvaPath", ""))),
+            if (str_eq(path_base(obj_str(vm, "ovfPath", "")),
                        path_base(job->file)))
                 json_array_append(found, vm);
         if (json_array_size(found) > 0) {

@@ -18,7 +18,6 @@
 #include "cli/command.h"
 #include "cli/home.h"
 #include "inventory/inventory.h"
-#include "inventory/rest.h"
 #include "kube/client.h"
 #include "move/vm/vm_move.h"
 #include "net/http_client.h"

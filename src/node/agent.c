@@ -137,8 +137,9 @@ int agent_patch_status(struct agent *agent, const struct kube_kind *kind, const 
     if (has_all(json_object_get(object, "status"), status))
         return 0;
     patch = obj_pack("{s:{s:s},s:O}", "metadata", "uid", meta_uid(object), "status", status);
+    /* KubeVirt serves no status subresource for instances. */
     return kube_patch(agent->client, kind, kind->cluster_scoped ? NULL : meta_ns(object),
-                      meta_name(object), "status", patch, NULL, err);
+                      meta_name(object), kind == &KIND_VMI ? NULL : "status", patch, NULL, err);
 }
 
 static const json_t *find_condition(const json_t *status, const char *type)
