@@ -8,6 +8,7 @@
 #include "inventory/internal.h"
 #include "inventory/model.h"
 #include "inventory/provider.h"
+#include "inventory/rest_objects.h"
 #include "inventory/routes.h"
 #include "net/http_server.h"
 
@@ -140,8 +141,8 @@ static bool has_key(const char *const *keys, const char *key)
 }
 
 /* What an answer at DETAIL shows of OBJECT. */
-static json_t *show(const struct route_type *type, const struct route_collection *collection,
-                    const json_t *object, int detail)
+json_t *rest_show(const struct route_type *type, const struct route_collection *collection,
+                  const json_t *object, int detail)
 {
     bool all = detail >= 2 || collection->base_keys == NULL ||
                (detail == 1 && collection->middle_keys == NULL);
@@ -174,7 +175,7 @@ static json_t *show_provider(struct provider *provider, int detail)
     obj_take(o, "object", json_incref(object));
     for (const char *const *at = type ? type->counts : NULL; at != NULL && *at != NULL; at += 2)
         obj_put_int(o, at[0], (int64_t)model_count(provider_model(provider), at[1]));
-    if (str_eq(obj_str(object, "spec.type", ""), "ova")) {
+    if (!str_eq(obj_str(object, "spec.type", ""), "openshift")) {
         obj_put_str(o, "apiVersion", "");
         obj_put_str(o, "product", "");
     }
@@ -200,8 +201,11 @@ static bool path_ends_with(const char *path, const char *wanted)
            (len == end || path[len - end - 1] == '/');
 }
 
-static bool matches(const struct query *query, const json_t *object, bool by_path)
+static bool matches(const struct query *query, const struct route_collection *collection,
+                    const json_t *object, bool by_path)
 {
+    if (collection->is_hidden != NULL && collection->is_hidden(object))
+        return false;
     if (!str_is_empty(query->ns) && !str_eq(obj_str(object, "namespace", query->ns), query->ns))
         return false;
     if (str_is_empty(query->name))
@@ -211,12 +215,13 @@ static bool matches(const struct query *query, const json_t *object, bool by_pat
     return !by_path || path_ends_with(obj_str(object, "path", ""), query->name);
 }
 
-static size_t count_matches(const struct query *query, const json_t *objects)
+static size_t count_matches(const struct query *query, const struct route_collection *collection,
+                            const json_t *objects)
 {
     const json_t *object = NULL;
     size_t i = 0, count = 0;
 
-    json_array_foreach(objects, i, object) count += matches(query, object, false);
+    json_array_foreach(objects, i, object) count += matches(query, collection, object, false);
     return count;
 }
 
@@ -227,7 +232,7 @@ static void answer_list(struct call *call, const struct route_collection *collec
     json_auto_t *objects = model_list(provider_model(call->provider), collection->kind);
     const struct query *query = &call->query;
     bool by_path = query->name != NULL && strchr(query->name, '/') != NULL &&
-                   count_matches(query, objects) > 1;
+                   count_matches(query, collection, objects) > 1;
     json_t *list = json_array();
     const json_t *object = NULL;
     uint64_t at = 0;
@@ -235,11 +240,11 @@ static void answer_list(struct call *call, const struct route_collection *collec
 
     json_array_foreach(objects, i, object)
     {
-        if (!matches(query, object, by_path))
+        if (!matches(query, collection, object, by_path))
             continue;
         if (at++ < query->offset || json_array_size(list) >= query->limit)
             continue;
-        json_array_append_new(list, show(type, collection, object, query->detail));
+        json_array_append_new(list, rest_show(type, collection, object, query->detail));
     }
     answer(call, list);
 }
@@ -256,44 +261,17 @@ static void answer_object(struct call *call, const struct route_collection *coll
     else if (object == NULL)
         fail(call, 404, NULL);
     else {
-        json_t *shown = show(type, collection, object, DETAIL_ALL);
+        json_t *shown = rest_show(type, collection, object, DETAIL_ALL);
 
         if (workload) {
             CLEANUP(str)
             char *link = xasprintf("providers/%s/%s/workloads/%s", type->type,
                                    provider_uid(call->provider), id);
             obj_put_str(shown, "selfLink", link);
+            rest_complete_workload(provider_model(call->provider), type, shown);
         }
         answer(call, shown);
     }
-}
-
-/* Namespaces with their machines. */
-static void answer_namespace_tree(struct call *call)
-{
-    const struct route_type *type = provider_route(call->provider);
-    const struct route_collection *namespaces = route_find_collection(type, "namespaces");
-    const struct route_collection *vms = route_find_collection(type, "vms");
-    json_auto_t *all_ns = model_list(provider_model(call->provider), "Namespace");
-    json_auto_t *all_vms = model_list(provider_model(call->provider), "VM");
-    json_t *roots = json_array();
-    const json_t *ns = NULL, *vm = NULL;
-    size_t i = 0, j = 0;
-
-    json_array_foreach(all_ns, i, ns)
-    {
-        json_t *children = json_array();
-
-        json_array_foreach(all_vms, j,
-                           vm) if (str_eq(obj_str(vm, "namespace", ""), obj_str(ns, "name", "")))
-            json_array_append_new(children,
-                                  obj_pack("{s:s, s:o, s:n}", "kind", "VM", "object",
-                                           show(type, vms, vm, call->query.detail), "children"));
-        json_array_append_new(roots, obj_pack("{s:s, s:o, s:o}", "kind", "Namespace", "object",
-                                              show(type, namespaces, ns, DETAIL_ALL), "children",
-                                              children));
-    }
-    answer(call, obj_pack("{s:s, s:n, s:o}", "kind", "", "object", "children", roots));
 }
 
 /* Providers. */
@@ -398,11 +376,16 @@ static void answer_below(struct call *call)
 
     if (type == NULL || segment(call, 5) != NULL) {
         fail(call, 404, NULL);
-    } else if (str_eq(first, "tree") && second != NULL && str_eq(second, type->tree)) {
-        if (call->query.watch)
+    } else if (str_eq(first, "tree")) {
+        const struct route_tree *tree = route_find_tree(type, second);
+
+        if (tree == NULL)
+            fail(call, 404, NULL);
+        else if (call->query.watch)
             fail(call, 400, "a tree cannot be watched");
         else
-            answer_namespace_tree(call);
+            answer(call,
+                   rest_make_tree(provider_model(call->provider), type, tree, call->query.detail));
     } else if (str_eq(first, "workloads") && second != NULL && type->has_workloads) {
         answer_object(call, route_find_collection(type, "vms"), second, true);
     } else if ((collection = route_find_collection(type, first)) == NULL) {
@@ -461,8 +444,9 @@ static void answer_schema(struct call *call)
             CLEANUP(str) char *workload = xasprintf("%s/workloads/:vm", one);
             json_array_append_new(paths, json_string(workload));
         }
-        if (type != NULL && type->tree != NULL) {
-            CLEANUP(str) char *tree = xasprintf("%s/tree/%s", one, type->tree);
+        for (const struct route_tree *at = type ? type->trees : NULL;
+             at != NULL && at->path != NULL; at++) {
+            CLEANUP(str) char *tree = xasprintf("%s/tree/%s", one, at->path);
             json_array_append_new(paths, json_string(tree));
         }
     }

@@ -2,11 +2,26 @@
 
 #include "base/array.h"
 #include "base/text.h"
+#include "data/obj.h"
 
 #include <stddef.h>
 
 const char *const route_provider_types[] = {"openshift", "vsphere", "ovirt",  "openstack",
                                             "ova",       "ec2",     "hyperv", NULL};
+
+/* ComputeResource objects stand around single hosts. */
+static bool is_single_host(const json_t *object)
+{
+    return !str_is_empty(obj_str(object, "variant", NULL));
+}
+
+static bool is_template_or_ghost(const json_t *object)
+{
+    return obj_bool(object, "isTemplate", false) ||
+           (str_is_empty(obj_str(object, "uuid", NULL)) &&
+            str_is_empty(obj_str(object, "instanceUuid", NULL)) &&
+            str_is_empty(obj_str(object, "host", NULL)));
+}
 
 /* clang-format off */
 static const char *const ova_base[] = {"id", "variant", "name", "selfLink", "path", NULL};
@@ -44,9 +59,36 @@ static const struct route_collection openshift_collections[] = {
     {NULL},
 };
 
+static const char *const openshift_tree_kinds[] = {"VM", NULL};
+static const struct route_tree openshift_trees[] = {
+    {"namespace", "Namespace", openshift_tree_kinds}, {NULL}};
+
+/* vSphere: lists of machines are always whole, as clients expect them. */
+static const char *const vsphere_base[] = {
+    "id", "variant", "parent", "path", "revision", "name", "selfLink", NULL};
+static const char *const no_keys[] = {NULL};
+static const char *const vsphere_counts[] = {
+    "datacenterCount", "Datacenter", "clusterCount", "Cluster", "hostCount", "Host", "vmCount", "VM",
+    "networkCount", "Network", "datastoreCount", "Datastore", NULL};
+static const struct route_collection vsphere_collections[] = {
+    {"datacenters", "Datacenter", vsphere_base, NULL, NULL},
+    {"clusters", "Cluster", vsphere_base, NULL, is_single_host},
+    {"hosts", "Host", vsphere_base, NULL, NULL},
+    {"datastores", "Datastore", vsphere_base, NULL, NULL},
+    {"networks", "Network", vsphere_base, NULL, NULL},
+    {"folders", "Folder", vsphere_base, NULL, NULL},
+    {"vms", "VM", NULL, NULL, is_template_or_ghost},
+    {NULL},
+};
+static const char *const vsphere_vm_kinds[] = {"Folder", "VM", NULL};
+static const char *const vsphere_host_kinds[] = {"Folder", "Cluster", "Host", "VM", NULL};
+static const struct route_tree vsphere_trees[] = {
+    {"vm", "Datacenter", vsphere_vm_kinds}, {"host", "Datacenter", vsphere_host_kinds}, {NULL}};
+
 static const struct route_type types[] = {
-    {"openshift", openshift_collections, openshift_hidden, openshift_counts, false, "namespace"},
+    {"openshift", openshift_collections, openshift_hidden, openshift_counts, false, openshift_trees},
     {"ova", ova_collections, ova_hidden, ova_counts, true, NULL},
+    {"vsphere", vsphere_collections, no_keys, vsphere_counts, true, vsphere_trees},
 };
 /* clang-format on */
 
@@ -62,6 +104,14 @@ const struct route_collection *route_find_collection(const struct route_type *ty
                                                      const char *path)
 {
     for (const struct route_collection *at = type->collections; at->path != NULL; at++)
+        if (str_eq(at->path, path))
+            return at;
+    return NULL;
+}
+
+const struct route_tree *route_find_tree(const struct route_type *type, const char *path)
+{
+    for (const struct route_tree *at = type->trees; at != NULL && at->path != NULL; at++)
         if (str_eq(at->path, path))
             return at;
     return NULL;

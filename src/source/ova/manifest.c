@@ -112,6 +112,11 @@ const struct manifest_entry *manifest_find(const struct manifest *manifest, cons
     return best;
 }
 
+const char *manifest_algorithm(const struct manifest_entry *entry)
+{
+    return algorithms[entry->algorithm].prefix;
+}
+
 char *manifest_format_digest(const struct manifest_entry *entry)
 {
     return xasprintf("%s:%s", algorithms[entry->algorithm].prefix, entry->hex);

@@ -33,6 +33,9 @@ int manifest_parse(const char *text, size_t len, struct manifest *out, struct er
 /* The entry of FILE, or NULL.  Borrowed.  Of several, the strongest. */
 const struct manifest_entry *manifest_find(const struct manifest *manifest, const char *file);
 
+/* "sha1", "sha256", "sha512". */
+const char *manifest_algorithm(const struct manifest_entry *entry);
+
 /* "sha256:0f3a...", owned by the caller. */
 char *manifest_format_digest(const struct manifest_entry *entry);
 

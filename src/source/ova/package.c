@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "net/digest.h"
 #include "source/ova/share.h"
 
 #include <errno.h>
@@ -160,14 +161,37 @@ static int find_files(int root, struct ova_package *package, struct error **err)
     return result;
 }
 
+/* The descriptor is what its manifest says it is; the disks are checked when they are copied. */
+static int check_descriptor(const struct ova_package *package, const char *name, const char *ovf,
+                            size_t len, struct error **err)
+{
+    const struct manifest_entry *entry = manifest_find(&package->manifest, name);
+    CLEANUP(digest) struct digest *digest = NULL;
+
+    if (entry == NULL)
+        return 0;
+    char hex[DIGEST_TEXT_SIZE];
+    if (digest_new(manifest_algorithm(entry), &digest, err) == -1)
+        return -1;
+    digest_add(digest, ovf, len);
+    if (str_eq(digest_finish(digest, hex), entry->hex))
+        return 0;
+    return error_set(err, ERROR_CORRUPT,
+                     "descriptor \"%s\" has the %s digest %s, not %s as the "
+                     "manifest says",
+                     name, manifest_algorithm(entry), hex, entry->hex);
+}
+
 static int parse_texts(struct ova_package *package, const char *ovf, size_t ovf_len,
                        const char *ovf_name, const char *manifest, size_t manifest_len,
                        struct error **err)
 {
-    if (ovf_parse(ovf, ovf_len, &package->ovf, err) == -1)
-        return error_wrap(err, "descriptor \"%s\"", ovf_name);
     if (manifest != NULL && manifest_parse(manifest, manifest_len, &package->manifest, err) == -1)
         return -1;
+    if (check_descriptor(package, ovf_name, ovf, ovf_len, err) == -1)
+        return -1;
+    if (ovf_parse(ovf, ovf_len, &package->ovf, err) == -1)
+        return error_wrap(err, "descriptor \"%s\"", ovf_name);
     return 0;
 }
 

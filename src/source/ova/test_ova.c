@@ -400,6 +400,9 @@ TEST(says_what_is_wrong_with_bad_packages_and_goes_on_with_the_good_ones)
     CLEANUP(buf) struct buf whole = archive("cut", "cut", NULL);
     CLEANUP(buf) struct buf wrong = archive("mf", "mf", "MD5(disk-1.vmdk)= 00\n");
     CLEANUP(buf) struct buf escape = BUF_INIT(1 << 16);
+    CLEANUP(buf)
+    struct buf lie =
+        archive("lie", "lie", "SHA1(vm.ovf)= 0000000000000000000000000000000000000000\n");
     static const char laughs[] = "<!DOCTYPE a [<!ENTITY a \"ha\">]><Envelope>&a;</Envelope>";
     struct running running;
 
@@ -407,6 +410,7 @@ TEST(says_what_is_wrong_with_bad_packages_and_goes_on_with_the_good_ones)
     write_file(dir, "cut.ova", whole.ptr, whole.len - 1534); /* half of the disk */
     write_file(dir, "text.ova", "this is no archive", 18);
     write_file(dir, "mf.ova", wrong.ptr, wrong.len);
+    write_file(dir, "lie.ova", lie.ptr, lie.len);
     add_member(&escape, "../vm.ovf", "x", 1);
     write_file(dir, "escape.ova", escape.ptr, escape.len);
     write_file(dir, "gone.ovf", gone_ovf, strlen(gone_ovf));
@@ -424,6 +428,7 @@ TEST(says_what_is_wrong_with_bad_packages_and_goes_on_with_the_good_ones)
     CHECK_PROBLEM(running, "laughs.ovf", "document type declaration");
     CHECK_PROBLEM(running, "link.ova", "a symbolic link");
     CHECK_PROBLEM(running, "mf.ova", "manifest line 1: unknown digest algorithm \"MD5\"");
+    CHECK_PROBLEM(running, "lie.ova", "\"vm.ovf\" has the sha1 digest");
     CHECK_PROBLEM(running, "cut.ova", "ends behind the end of the file");
     CHECK_PROBLEM(running, "text.ova", "tar");
     CHECK_PROBLEM(running, "escape.ova", "../vm.ovf");
