@@ -52,13 +52,17 @@ static char *container_dir(const struct agent *agent, const json_t *pod, const c
     return xasprintf("%s/pods/%s/containers/%s", agent->dir, meta_uid(pod), name);
 }
 
+static bool is_launcher(const json_t *pod)
+{
+    return str_eq(meta_label(pod, "kubevirt.io"), "virt-launcher");
+}
+
 /* A machine's Pod stands for it in lists; the machine's own code keeps its status. */
 static bool is_ours(const struct agent *agent, const json_t *pod)
 {
     const char *node = obj_str(pod, "spec.nodeName", "");
 
-    return !str_eq(meta_label(pod, "kubevirt.io"), "virt-launcher") &&
-           (node[0] == '\0' || str_eq(node, agent->name));
+    return !is_launcher(pod) && (node[0] == '\0' || str_eq(node, agent->name));
 }
 
 /* What a container left in its termination message file, or NULL. */
@@ -452,6 +456,9 @@ static int reconcile(void *arg, const char *ns, const char *name, struct cancel 
 
     if (pod == NULL)
         return sweep(pods, ns, name, err);
+    /* Nothing runs in a launcher: its machine ends on its own. */
+    if (is_launcher(pod) && meta_is_deleting(pod))
+        return remove_object(pods->agent, pod, err);
     if (!is_ours(pods->agent, pod))
         return 0;
     bool over = str_eq(phase, "Succeeded") || str_eq(phase, "Failed");
