@@ -14,6 +14,8 @@
 
 enum {
     REMOTE_WORKERS = 16,     /* requests in flight where each costs a round trip */
+    LOCAL_WORKERS = 2,       /* keep a disk busy where nothing has to be unpacked */
+    WAITING_WORKERS = 4,     /* more than there are processors: some unpack, some wait for the disk */
     QUEUE_ITEMS = 64,        /* planned ahead */
     KEEPER_WAIT_MS = 500,    /* what is written becomes durable and recorded so often, or ... */
     KEEPER_BYTES = 32 << 20, /* ... when there is so much of it */
@@ -125,12 +127,14 @@ static size_t choose_workers(const struct copy_options *options)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     bool is_remote = options->target->is_remote ||
                      (options->disk != NULL && disk_is_remote(options->disk));
+    bool is_packed = options->stream != NULL || disk_is_packed(options->disk);
     size_t count = options->workers;
 
     if (count == 0 && is_remote)
         count = REMOTE_WORKERS;
     if (count == 0)
-        count = processors < 2 ? 2 : (size_t)processors;
+        count = is_packed ? (size_t)(processors < 1 ? 1 : processors) + WAITING_WORKERS
+                          : LOCAL_WORKERS;
     return count > COPY_MAX_WORKERS ? COPY_MAX_WORKERS : count;
 }
 

@@ -26,7 +26,8 @@ struct target_options {
     bool keep_content;    /* what is there stays where nothing is written (resume, changed areas) */
     bool keep_size;       /* an existing file that is larger than the disk stays so */
     bool is_zero;         /* the user promises that the destination reads as zeroes */
-    bool direct;          /* past the page cache where the destination can */
+    bool direct;          /* fail unless a file can be written past the page cache */
+    bool buffered;        /* write a file through the page cache */
     bool no_sync;         /* skip what makes the copy durable */
     unsigned connections; /* of NBD; 0: as many as useful */
     int64_t timeout_ms;   /* for one answer of a server; 0: 60 s */

@@ -35,6 +35,7 @@ enum option_id {
     OPTION_BANDWIDTH,
     OPTION_TIMEOUT,
     OPTION_DIRECT,
+    OPTION_BUFFERED,
     OPTION_NO_SYNC,
     OPTION_KEEP_SIZE,
     OPTION_IS_ZERO,
@@ -84,13 +85,14 @@ static const struct {
     {"expect", OPTION_EXPECT, required_argument, "[NAME:]HEX", "fail unless the source file has this digest"},
     {"keep-size", OPTION_KEEP_SIZE, no_argument, NULL, "leave a larger destination file as large as it is"},
     {"destination-is-zero", OPTION_IS_ZERO, no_argument, NULL, "the destination reads as zeroes already"},
-    {"threads", OPTION_THREADS, required_argument, "N", "that read and unpack (default: processors)"},
+    {"threads", OPTION_THREADS, required_argument, "N", "that read, unpack and write (default: 2, with compressed sources 4 + processors)"},
     {"requests", OPTION_REQUESTS, required_argument, "N", "in flight to a server (default: 16)"},
     {"request-size", OPTION_REQUEST_SIZE, required_argument, "SIZE", "a power of two (default: 1Mi)"},
     {"connections", OPTION_CONNECTIONS, required_argument, "N", "to an NBD server (default: 4 if it allows)"},
     {"bandwidth", OPTION_BANDWIDTH, required_argument, "SIZE", "most bytes read in a second"},
     {"timeout", OPTION_TIMEOUT, required_argument, "SECONDS", "for one answer of a server (default: 60)"},
-    {"direct", OPTION_DIRECT, no_argument, NULL, "write past the page cache"},
+    {"direct", OPTION_DIRECT, no_argument, NULL, "fail unless a file can be written past the page cache"},
+    {"buffered", OPTION_BUFFERED, no_argument, NULL, "write through the page cache"},
     {"no-sync", OPTION_NO_SYNC, no_argument, NULL, "do not wait until the copy is durable"},
     {"ca-file", OPTION_CA_FILE, required_argument, "FILE", "certificates to trust, PEM"},
     {"thumbprint", OPTION_THUMBPRINT, required_argument, "HEX", "of the server's certificate"},
@@ -237,6 +239,7 @@ static int take_option(enum option_id id, char *arg, struct copy_settings *s, st
     case OPTION_BANDWIDTH:     return parse_size(arg, 1, UINT64_MAX, &s->bandwidth, err);
     case OPTION_TIMEOUT:       return take_timeout(arg, s, err);
     case OPTION_DIRECT:        s->target_options.direct = true; return 0;
+    case OPTION_BUFFERED:      s->target_options.buffered = true; return 0;
     case OPTION_NO_SYNC:       s->target_options.no_sync = true; return 0;
     case OPTION_KEEP_SIZE:     s->target_options.keep_size = true; return 0;
     case OPTION_IS_ZERO:       s->target_options.is_zero = true; return 0;
