@@ -20,7 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPENAPI_V2_TYPE "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+/* Clients ask for ...v2@v1.0+protobuf, but refuse an answer whose type has an "@" in it. */
+#define OPENAPI_V2_TYPE "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 struct documents {
     struct apiserver *server;
