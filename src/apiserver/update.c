@@ -169,6 +169,17 @@ static int apply_json_patch(struct call *call, const json_t *old, const json_t *
     return -1;
 }
 
+/* What a configuration says to this endpoint: the status belongs to its own where there is one. */
+static json_t *configured_part(const struct call *call, const char *subresource,
+                               const json_t *patch)
+{
+    json_t *part = json_copy((json_t *)(uintptr_t)patch);
+
+    if (call->served_as->has_status && !str_eq(subresource, "status"))
+        json_object_del(part, "status");
+    return part;
+}
+
 static int apply_configuration(struct call *call, const json_t *old, const json_t *patch,
                                json_t **object)
 {
@@ -185,7 +196,10 @@ static int apply_configuration(struct call *call, const json_t *old, const json_
 
     if (obj_count(patch, "metadata.managedFields") > 0)
         return fail_bad_request(&call->failure, "metadata.managedFields must be nil");
-    if (apply_config(call->served_as->schema, old, patch, &as, object, &conflicts, &err) == 0)
+
+    json_auto_t *config = configured_part(call, as.subresource, patch);
+
+    if (apply_config(call->served_as->schema, old, config, &as, object, &conflicts, &err) == 0)
         return 0;
     if (err->code != ERROR_CONFLICT)
         return fail_error(&call->failure, err);

@@ -218,6 +218,13 @@ static int complete_and_check(struct call *call, struct write *write)
         return -1;
     if (write->old == NULL) {
         char uid[UUID_TEXT_SIZE];
+
+        /* What the server derives from the object (a Job's labels) belongs to nobody. */
+        schema_default(call->served_as->schema, write->object);
+        if (call->served_as->has_status)
+            json_object_del(write->object, "status");
+        if (!write->is_apply)
+            track_fields(call, write);
         builtin_prepare_create(type, call->served_as, write->object, random_uuid(uid),
                                time_now_ms());
     }
@@ -232,7 +239,7 @@ static int complete_and_check(struct call *call, struct write *write)
     if (causes.len > 0)
         return fail_invalid(&call->failure, type->group, type->kind, meta_name(write->object),
                             &causes);
-    if (!write->is_apply)
+    if (!write->is_apply && write->old != NULL)
         track_fields(call, write);
     return 0;
 }

@@ -315,6 +315,7 @@ void fields_strip(json_t *set)
 
     json_object_del(set, "f:apiVersion");
     json_object_del(set, "f:kind");
+    json_object_del(set, "f:stringData"); /* a Secret's; written only, it becomes data */
     for (size_t i = 0; i < ARRAY_SIZE(server); i++)
         json_object_del(metadata, server[i]);
     if (metadata != NULL)
