@@ -85,7 +85,7 @@ static struct error *link_new(enum error_code code, int sys, const char *format,
     return link;
 }
 
-int error_set(struct error **err, enum error_code code, const char *format, ...)
+int (error_set)(struct error **err, enum error_code code, const char *format, ...)
 {
     va_list args;
 
@@ -96,7 +96,7 @@ int error_set(struct error **err, enum error_code code, const char *format, ...)
     return -1;
 }
 
-int error_sys(struct error **err, int sys, const char *format, ...)
+int (error_sys)(struct error **err, int sys, const char *format, ...)
 {
     va_list args;
     char reason[128];
@@ -113,7 +113,7 @@ int error_sys(struct error **err, int sys, const char *format, ...)
     return -1;
 }
 
-int error_wrap(struct error **err, const char *format, ...)
+int (error_wrap)(struct error **err, const char *format, ...)
 {
     va_list args;
 
@@ -126,7 +126,7 @@ int error_wrap(struct error **err, const char *format, ...)
     return -1;
 }
 
-int error_hint(struct error **err, const char *format, ...)
+int (error_hint)(struct error **err, const char *format, ...)
 {
     va_list args;
 

@@ -52,6 +52,18 @@ int error_wrap(struct error **err, const char *format, ...) __attribute__((forma
 /* Sets the hint of the outermost link, what the user can do next.  Returns -1. */
 int error_hint(struct error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* They are functions, and these macros only let the compiler see that -1 comes back, so that it knows
+ * which outputs are set after a call that succeeded. */
+#define error_set(...)  ERROR_MINUS_ONE(error_set(__VA_ARGS__))
+#define error_sys(...)  ERROR_MINUS_ONE(error_sys(__VA_ARGS__))
+#define error_wrap(...) ERROR_MINUS_ONE(error_wrap(__VA_ARGS__))
+#define error_hint(...) ERROR_MINUS_ONE(error_hint(__VA_ARGS__))
+#define ERROR_MINUS_ONE(call)                                                                      \
+    (__extension__({                                                                               \
+        (void)(call);                                                                              \
+        -1;                                                                                        \
+    }))
+
 /* Frees the chain; accepts NULL. */
 void error_free(struct error *err);
 

@@ -60,7 +60,7 @@ json_t *obj_at(const json_t *o, const char *path)
     json_t *at = (json_t *)(uintptr_t)o;
 
     while (at != NULL && *path != '\0') {
-        struct part part;
+        struct part part = {0};
 
         next_part(&path, &part);
         at = child(at, &part);
@@ -211,7 +211,7 @@ void obj_take(json_t *o, const char *path, json_t *value)
     if (value == NULL)
         return;
     for (;;) {
-        struct part part;
+        struct part part = {0};
 
         next_part(&path, &part);
         if (*path == '\0') {
@@ -277,7 +277,7 @@ void obj_del(json_t *o, const char *path)
     json_t *at = o;
 
     while (at != NULL) {
-        struct part part;
+        struct part part = {0};
 
         next_part(&path, &part);
         if (*path == '\0') {

@@ -333,7 +333,7 @@ static int inflate_grain(struct grain_disk *disk, struct lane *lane, const unsig
     bool is_whole = inside == 0 && request->end - request->offset >= disk->at.grain_bytes;
     unsigned char *to = is_whole ? request->to : lane->grain;
     uint64_t want = valid - inside;
-    size_t got;
+    size_t got = 0;
 
     enum libdeflate_result result = libdeflate_zlib_decompress(
         lane->decompressor, packed, len, to, (size_t)disk->at.grain_bytes, &got);

@@ -5,14 +5,22 @@
 
 #include <signal.h>
 
+/* clang-format off */
 static const struct command commands[] = {
-    {"up", "[--dir DIR] [--listen ADDR]", "start gantry at home and return when it is ready",
-     cmd_up},
-    {"down", "[--dir DIR] [--all]", "stop gantry at home", cmd_down},
-    {"status", "[--dir DIR]", "show whether gantry runs, where, and how it does", cmd_status},
+    {"up", "[--dir DIR] [--listen ADDR:PORT]",
+     "start gantry at home and return when it is ready", cmd_up},
+    {"down", "[--dir DIR] [--all]",
+     "stop gantry at home", cmd_down},
+    {"status", "[--dir DIR]",
+     "show whether gantry runs, where, and how it does", cmd_status},
     {"migrate", "FILE.ova [--name N] [--pre-hook PLAYBOOK] [--post-hook PLAYBOOK] [--raw]",
      "move the machine in an OVA file and follow it until it is there", cmd_migrate},
+    {"follow", "MIGRATION [-n NAMESPACE]",
+     "show a migration's progress until it has ended", cmd_follow},
+    {"premigration", "apply --context FILE [XML] | check BEFORE AFTER | bench --context FILE [XML]",
+     "try the hooks of a live migration's target on files", cmd_premigration},
 };
+/* clang-format on */
 
 int main(int argc, char **argv)
 {

@@ -98,7 +98,7 @@ static void add_member(struct buf *tar, const char *name, const char *data, size
     snprintf(header + 100, 8, "%07o", 0644);
     snprintf(header + 108, 8, "%07o", 0);
     snprintf(header + 116, 8, "%07o", 0);
-    snprintf(header + 124, 12, "%011zo", len);
+    snprintf(header + 124, 12, "%011o", (unsigned)len);
     snprintf(header + 136, 12, "%011o", 0);
     memset(header + 148, ' ', 8);
     header[156] = '0';
