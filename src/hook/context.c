@@ -52,10 +52,41 @@ static const struct workload_shape {
      "guestnetworks:x concerns:x"},
 };
 
+/* Written guides to hooks also use plan.metadata.name, plan.spec.targetNamespace and
+ * workload.vm.name, which Forklift's own files do not have: they are there beside the others. */
+static void add_plan_aliases(const json_t *plan, json_t *shaped)
+{
+    static const char *const keys[] = {"name", "namespace", "uid", "labels", "annotations"};
+    json_t *metadata = json_object();
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        json_t *value = json_object_get(obj_at(plan, "metadata"), keys[i]);
+        if (value != NULL)
+            json_object_set(metadata, keys[i], value);
+    }
+    if (json_object_get(metadata, "labels") == NULL)
+        json_object_set_new(metadata, "labels", json_object());
+    obj_take(shaped, "metadata", metadata);
+    obj_take(shaped, "spec", obj_copy(obj_at(plan, "spec")));
+}
+
+static void add_workload_aliases(const json_t *workload, json_t *shaped)
+{
+    static const char *const keys[] = {"id", "name"};
+    json_t *vm = obj_obj(shaped, "vm");
+
+    for (size_t i = 0; vm != NULL && i < ARRAY_SIZE(keys); i++) {
+        json_t *value = json_object_get(workload, keys[i]);
+        if (json_is_string(value) && json_object_get(vm, keys[i]) == NULL)
+            json_object_set(vm, keys[i], value);
+    }
+}
+
 char *hook_plan_yaml(const json_t *plan)
 {
     json_auto_t *shaped = shape_apply(plan_shape, obj_at(plan, "spec"));
 
+    add_plan_aliases(plan, shaped);
     return obj_format_yaml(shaped);
 }
 
@@ -65,6 +96,7 @@ char *hook_workload_yaml(const char *type, const json_t *workload)
         if (!str_eq(workload_shapes[i].type, type))
             continue;
         json_auto_t *shaped = shape_apply(workload_shapes[i].shape, workload);
+        add_workload_aliases(workload, shaped);
         return obj_format_yaml(shaped);
     }
     json_auto_t *lowered = shape_lower_keys(workload);

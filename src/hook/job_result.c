@@ -23,14 +23,28 @@ static char *clean_text(char *text)
     return text;
 }
 
-/* The last line that says something; owned by the caller, NULL if there is none. */
-static char *last_line(const char *output)
-{
-    struct span rest = span_of(output), line, found = {0};
+enum { LINE_SHOWN = 300 };
 
-    while (span_split(&rest, '\n', &line))
-        if (span_trim(line).len > 0)
-            found = span_trim(line);
+/* The line that tells most: Ansible's last failure, else the last that is not empty.  Owned by the
+ * caller, NULL if there is none. */
+static char *telling_line(const char *output)
+{
+    struct span rest = span_of(output), line, last = {0}, failure = {0};
+
+    while (span_split(&rest, '\n', &line)) {
+        line = span_trim(line);
+        if (line.len == 0)
+            continue;
+        last = line;
+        if (span_starts_with(line, "fatal:") || span_starts_with(line, "ERROR!"))
+            failure = line;
+    }
+    struct span found = failure.len > 0 ? failure : last;
+    if (found.len > LINE_SHOWN) {
+        found.len = LINE_SHOWN;
+        while (found.len > 0 && !utf8_is_valid(found.ptr, found.len))
+            found.len--;
+    }
     return found.len > 0 ? span_dup(found) : NULL;
 }
 
@@ -106,7 +120,7 @@ static void describe_failure(const struct hook_call *call, const json_t *failed,
     const char *name = obj_str(call->hook, "metadata.name", "");
     bool late = str_eq(obj_str(failed, "reason", NULL), "DeadlineExceeded") ||
                 str_eq(obj_str(pod, "status.reason", NULL), "DeadlineExceeded");
-    CLEANUP(str) char *line = last_line(outcome->output != NULL ? outcome->output : "");
+    CLEANUP(str) char *line = telling_line(outcome->output != NULL ? outcome->output : "");
 
     outcome->state = HOOK_FAILED;
     if (late) {

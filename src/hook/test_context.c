@@ -35,8 +35,8 @@ TEST(applies_a_shape_to_what_is_there_and_what_is_not)
 TEST(writes_the_plan_with_every_key_in_lower_case)
 {
     json_auto_t *plan = obj_pack(
-        "{s:{s:s, s:{s:{s:s, s:s}}, s:[{s:s, s:[{s:s, s:{s:s}}]}], s:{s:s}}}", "spec",
-        "targetNamespace", "here", "provider", "source", "name", "ova", "namespace", "ns", "vms",
+        "{s:{s:s}, s:{s:s, s:{s:{s:s, s:s}}, s:[{s:s, s:[{s:s, s:{s:s}}]}], s:{s:s}}}", "metadata",
+        "name", "plan", "spec", "targetNamespace", "here", "provider", "source", "name", "ova", "namespace", "ns", "vms",
         "id", "1", "hooks", "step", "PreHook", "hook", "name", "h", "targetLabels", "App.io/x",
         "on");
     CLEANUP(str) char *yaml = hook_plan_yaml(plan);
@@ -51,7 +51,9 @@ TEST(writes_the_plan_with_every_key_in_lower_case)
     CHECK(json_is_null(obj_at(read, "transfernetwork")));
     CHECK(json_is_false(obj_at(read, "warm")));
     CHECK_STR(obj_map_str(obj_at(read, "targetlabels"), "App.io/x"), "on");
-    CHECK_U64(json_object_size(read), 41);
+    CHECK_U64(json_object_size(read), 43);
+    CHECK_STR(obj_str(read, "metadata.name", NULL), "plan");
+    CHECK_STR(obj_str(read, "spec.targetNamespace", NULL), "here");
 }
 
 TEST(writes_the_workload_of_an_ova_as_playbooks_know_it)
@@ -65,6 +67,7 @@ TEST(writes_the_workload_of_an_ova_as_playbooks_know_it)
 
     CHECK_STR(obj_str(read, "vm.vm1.vm0.id", NULL), "7");
     CHECK_STR(obj_str(read, "vm.vm1.vm0.name", NULL), "web: \"1\"\n");
+    CHECK_STR(obj_str(read, "vm.name", NULL), "web: \"1\"\n");
     CHECK_STR(obj_str(read, "vm.ipaddress", NULL), "10.0.0.1");
     CHECK_INT(obj_int(read, "vm.memorymb", 0), 512);
     CHECK_STR(obj_str(read, "vm.vm1.disks[0].base.id", NULL), "d");
