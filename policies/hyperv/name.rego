@@ -1,0 +1,15 @@
+# The name must be one that Kubernetes accepts.
+package io.konveyor.forklift.hyperv
+
+import rego.v1
+
+concerns contains flag if {
+	is_string(input.name)
+	not valid_name
+	flag := {
+		"id": "hyperv.vm.name.invalid",
+		"category": "Warning",
+		"label": "Invalid VM Name",
+		"assessment": "The VM's name is no DNS label of at most 63 characters; the VM gets a changed name on the target.",
+	}
+}

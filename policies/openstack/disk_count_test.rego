@@ -1,0 +1,7 @@
+package io.konveyor.forklift.openstack_test
+
+import rego.v1
+
+test_disk_count_fires if "openstack.disk.count.exceeds.limit" in ids({"name": "web", "volumes": [{"size": 1, "capacity": 1, "Capacity": 1, "smbPath": "s", "id": "d"} | some _ in numbers.range(1, 166)]})
+
+test_disk_count_is_quiet if not "openstack.disk.count.exceeds.limit" in ids({"name": "web", "volumes": [{"size": 1, "capacity": 1, "Capacity": 1, "smbPath": "s", "id": "d"} | some _ in numbers.range(1, 165)]})

@@ -1,0 +1,6 @@
+# Says that a policy was asked; useful with a trace.
+package io.konveyor.forklift.vmware
+
+import rego.v1
+
+debug if trace(sprintf("validating %v", [object.get(input, "name", "a machine without a name")]))

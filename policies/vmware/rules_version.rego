@@ -1,0 +1,6 @@
+# Raised when a rule changes; the service adds a number of its own for users' rules.
+package io.konveyor.forklift.vmware
+
+import rego.v1
+
+rules_version := {"rules_version": 5}
