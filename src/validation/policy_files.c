@@ -1,0 +1,176 @@
+#include "validation/policy_files.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/vector.h"
+#include "lang/rego/json.h"
+#include "validation/default_policies.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+DEFINE_VECTOR(source_list, struct rego_source)
+
+struct policy_files {
+    struct source_list sources; /* names and texts are owned */
+    struct arena arena;         /* of data */
+    const struct rval *data;    /* NULL if there is none */
+};
+
+enum { FOLDER_DEPTH_MAX = 32 };
+
+struct policy_files *policy_files_new(void)
+{
+    return (struct policy_files *)xcalloc(1, sizeof(struct policy_files));
+}
+
+void policy_files_free(struct policy_files *files)
+{
+    if (files == NULL)
+        return;
+    for (size_t i = 0; i < files->sources.len; i++) {
+        free((void *)(uintptr_t)files->sources.ptr[i].file);
+        free((void *)(uintptr_t)files->sources.ptr[i].text.ptr);
+    }
+    source_list_reset(&files->sources);
+    arena_reset(&files->arena);
+    free(files);
+}
+
+int policy_files_add_text(struct policy_files *files, const char *name, struct span text,
+                          enum rego_version version, struct error **err)
+{
+    if (text.len > POLICY_FILE_MAX)
+        return error_set(err, ERROR_INVALID, "policy \"%s\" has more than %d bytes", name,
+                         POLICY_FILE_MAX);
+    if (files->sources.len >= POLICY_FILES_MAX)
+        return error_set(err, ERROR_INVALID, "more than %d policies", POLICY_FILES_MAX);
+    source_list_push(&files->sources,
+                     (struct rego_source){xstrdup(name), {span_dup(text), text.len}, version});
+    return 0;
+}
+
+void policy_files_add_defaults(struct policy_files *files)
+{
+    for (size_t i = 0; i < default_policy_count; i++) {
+        const struct default_policy *policy = &default_policies[i];
+        source_list_push(&files->sources,
+                         (struct rego_source){xstrdup(policy->name),
+                                              {xstrdup(policy->text), strlen(policy->text)},
+                                              REGO_V1});
+    }
+}
+
+/* Later documents win, objects are merged. */
+static const struct rval *merge(struct arena *arena, const struct rval *a, const struct rval *b)
+{
+    if (a->type != RVAL_OBJECT || b->type != RVAL_OBJECT)
+        return b;
+    for (uint32_t i = 0; i < b->len; i++) {
+        const struct rval *old = rval_get(a, b->pairs[i].key);
+        const struct rval *value = b->pairs[i].value;
+        a = rval_object_with(arena, a, b->pairs[i].key,
+                             old != NULL ? merge(arena, old, value) : value);
+    }
+    return a;
+}
+
+static int add_data(struct policy_files *files, const char *path, struct span text,
+                    struct error **err)
+{
+    const struct rval *value = NULL;
+    if (rjson_read(&files->arena, text, &value, err) == -1)
+        return error_wrap(err, "\"%s\"", path);
+    if (value->type != RVAL_OBJECT)
+        return error_set(err, ERROR_INVALID, "\"%s\": data must be an object", path);
+    files->data = files->data != NULL ? merge(&files->arena, files->data, value) : value;
+    return 0;
+}
+
+static int add_file(struct policy_files *files, const char *path, enum rego_version version,
+                    struct error **err)
+{
+    CLEANUP(str) char *text = NULL;
+    size_t len;
+    if (file_read(path, POLICY_FILE_MAX, &text, &len, err) == -1)
+        return -1;
+    if (str_ends_with(path, ".json"))
+        return add_data(files, path, (struct span){text, len}, err);
+    return policy_files_add_text(files, path, (struct span){text, len}, version, err);
+}
+
+static int add_folder(struct policy_files *files, const char *path, enum rego_version version,
+                      int depth, struct error **err)
+{
+    struct dirent **names;
+    if (depth > FOLDER_DEPTH_MAX)
+        return error_set(err, ERROR_INVALID, "\"%s\": folders are nested too deeply", path);
+    int count = scandir(path, &names, NULL, alphasort);
+    if (count < 0)
+        return error_sys(err, errno, "cannot read \"%s\"", path);
+    int result = 0;
+    for (int i = 0; i < count; i++) {
+        const char *name = names[i]->d_name;
+        CLEANUP(str) char *below = path_join(path, name);
+        struct stat info;
+        if (result == 0 && name[0] != '.' && lstat(below, &info) == 0) {
+            if (S_ISDIR(info.st_mode))
+                result = add_folder(files, below, version, depth + 1, err);
+            else if (str_ends_with(name, ".rego") || str_ends_with(name, ".json"))
+                result = add_file(files, below, version, err);
+        }
+        free(names[i]);
+    }
+    free(names);
+    return result;
+}
+
+int policy_files_add_path(struct policy_files *files, const char *path, enum rego_version version,
+                          struct error **err)
+{
+    struct stat info;
+    if (stat(path, &info) == -1)
+        return error_sys(err, errno, "cannot read \"%s\"", path);
+    return S_ISDIR(info.st_mode) ? add_folder(files, path, version, 0, err)
+                                 : add_file(files, path, version, err);
+}
+
+size_t policy_files_count(const struct policy_files *files)
+{
+    return files->sources.len;
+}
+
+const struct rego_source *policy_files_get(const struct policy_files *files, size_t index)
+{
+    return &files->sources.ptr[index];
+}
+
+/* FNV-1a. */
+static uint64_t add_bytes(uint64_t hash, const void *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ ((const unsigned char *)data)[i]) * 1099511628211ULL;
+    return (hash ^ 0xFF) * 1099511628211ULL;
+}
+
+uint64_t policy_files_digest(const struct policy_files *files)
+{
+    uint64_t hash = 14695981039346656037ULL;
+    for (size_t i = 0; i < files->sources.len; i++) {
+        const struct rego_source *source = &files->sources.ptr[i];
+        hash = add_bytes(hash, source->file, strlen(source->file));
+        hash = add_bytes(hash, source->text.ptr, source->text.len);
+    }
+    return hash;
+}
+
+struct rego *policy_files_compile(const struct policy_files *files, bool no_index,
+                                  struct lang_diags *diags)
+{
+    const struct rego_options options = {.data = files->data, .no_index = no_index};
+    return rego_compile(files->sources.ptr, files->sources.len, &options, diags);
+}
