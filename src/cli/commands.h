@@ -8,6 +8,7 @@ struct command;
 
 int cmd_up(const struct command *self, int argc, char **argv);
 int cmd_down(const struct command *self, int argc, char **argv);
+int cmd_policy(const struct command *self, int argc, char **argv);
 int cmd_status(const struct command *self, int argc, char **argv);
 int cmd_migrate(const struct command *self, int argc, char **argv);
 int cmd_follow(const struct command *self, int argc, char **argv);

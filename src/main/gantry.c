@@ -11,6 +11,8 @@ static const struct command commands[] = {
      "start gantry at home and return when it is ready", cmd_up},
     {"down", "[--dir DIR] [--all]",
      "stop gantry at home", cmd_down},
+    {"policy", "COMMAND [OPTION...]",
+     "evaluate, test, check and explain policies", cmd_policy},
     {"status", "[--dir DIR]",
      "show whether gantry runs, where, and how it does", cmd_status},
     {"migrate", "FILE.ova [--name N] [--pre-hook PLAYBOOK] [--post-hook PLAYBOOK] [--raw]",
