@@ -119,8 +119,10 @@ static int start_controllers(struct parts *p, struct error **err)
     if (dir_make(dir, 0700, err) == -1)
         return -1;
     p->inventory = inventory_new(&inventory_options);
-    if (p->server != NULL)
+    if (p->server != NULL) {
         apiserver_mount(p->server, "/providers", inventory_handle, p->inventory);
+        apiserver_mount(p->server, "/schema", inventory_handle, p->inventory);
+    }
 
     const struct vm_move_options move_options = {
         .client = p->client,

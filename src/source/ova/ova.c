@@ -204,14 +204,18 @@ static int fill_access(struct accessing *accessing, const struct ova_package *pa
 
     const struct ovf_file *file = &package->ovf->files.ptr[disk->file];
     const char *name = package->names.ptr[disk->file];
-    if (file->gzip || file->chunk_size != 0)
-        return error_set(err, ERROR_UNSUPPORTED, "file \"%s\" is %s, which cannot be read in place",
-                         file->href, file->gzip ? "compressed with gzip" : "cut into chunks");
+    if (file->chunk_size != 0 && !package->is_archive) /* gantry-copy joins those of an archive */
+        return error_set(
+            err, ERROR_UNSUPPORTED,
+            "file \"%s\" is cut into chunks beside its descriptor: put them into an .ova",
+            file->href);
 
     const struct manifest_entry *entry = manifest_find(&package->manifest, name);
     struct source_disk_access *access = accessing->access;
     access->uri = access_uri(package, name);
-    access->format = disk->format && strcasestr(disk->format, "vmdk") ? xstrdup("vmdk") : NULL;
+    /* What is compressed as a whole is told by its content. */
+    if (!file->gzip && disk->format != NULL && strcasestr(disk->format, "vmdk") != NULL)
+        access->format = xstrdup("vmdk");
     access->volume = ova_share_volume(&accessing->ova->share);
     access->mount_path = xstrdup(MOUNT_PATH);
     access->digest = entry ? manifest_format_digest(entry) : NULL;

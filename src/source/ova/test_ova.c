@@ -355,6 +355,47 @@ TEST(reads_folders_with_files_beside_the_descriptor)
     stop(&running);
 }
 
+TEST(finds_disks_that_are_cut_into_chunks_or_compressed)
+{
+    static const char text[] =
+        "<Envelope><References><File id=\"f\" href=\"a.vmdk\" chunkSize=\"2\"/>"
+        "<File id=\"g\" href=\"b.vmdk\" compression=\"gzip\"/></References><DiskSection>"
+        "<Disk diskId=\"d\" capacity=\"1\" fileRef=\"f\" format=\"x/vmdk.html\"/>"
+        "<Disk diskId=\"e\" capacity=\"1\" fileRef=\"g\" format=\"x/vmdk.html\"/></DiskSection>"
+        "<VirtualSystem id=\"v\"><Name>cut</Name><VirtualHardwareSection>"
+        "<Item><ResourceType>3</ResourceType><VirtualQuantity>1</VirtualQuantity></Item>"
+        "<Item><ResourceType>4</ResourceType><VirtualQuantity>64</VirtualQuantity></Item>"
+        "<Item><HostResource>ovf:/disk/d</HostResource><ResourceType>17</ResourceType></Item>"
+        "<Item><HostResource>ovf:/disk/e</HostResource><ResourceType>17</ResourceType></Item>"
+        "</VirtualHardwareSection></VirtualSystem></Envelope>";
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(str) char *dir = new_share();
+    CLEANUP(source_disk_access) struct source_disk_access cut = {0};
+    CLEANUP(source_disk_access) struct source_disk_access packed = {0};
+    CLEANUP(buf) struct buf tar = BUF_INIT(1 << 20);
+    char end[1024] = "";
+    struct running running;
+
+    add_member(&tar, "cut.ovf", text, strlen(text));
+    add_member(&tar, "a.vmdk.000000000", "12", 2);
+    add_member(&tar, "a.vmdk.000000001", "3", 1);
+    add_member(&tar, "b.vmdk", "4", 1);
+    buf_append(&tar, end, sizeof(end));
+    write_file(dir, "cut.ova", tar.ptr, tar.len);
+    start(&running, dir);
+    wait_for_round(&running, 1);
+    const json_t *vm = find(&running, "VM", "cut");
+
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 0, &cut, &err), err);
+    CHECK_STR(cut.uri, "ova:/ova/cut.ova#a.vmdk");
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 1, &packed, &err), err);
+    CHECK_STR(packed.uri, "ova:/ova/cut.ova#b.vmdk");
+    CHECK(packed.format == NULL);
+    CHECK_FAILS(ova_source_ops.disk_access(running.source, vm, NULL, 2, &cut, &err), err,
+                ERROR_NOT_FOUND, "no disk 2");
+    stop(&running);
+}
+
 TEST(looks_only_as_deep_as_packages_may_lie)
 {
     static const char *const none[] = {NULL};
