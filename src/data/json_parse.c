@@ -390,7 +390,8 @@ static json_t *read_value(struct reader *r, int depth)
 
 json_t *obj_parse(const char *text, size_t len, struct error **err)
 {
-    struct reader r = {.start = text, .pos = text, .end = text + len, .err = err};
+    const char *start = text != NULL ? text : ""; /* an empty body may come without a place */
+    struct reader r = {.start = start, .pos = start, .end = start + len, .err = err};
 
     if (len > OBJ_MAX_BYTES) {
         error_set(err, ERROR_INVALID, "%zu bytes of JSON, more than %d", len, OBJ_MAX_BYTES);

@@ -80,6 +80,72 @@ TEST(compiles_all_reference_definitions_into_a_few_megabytes)
     CHECK(stats.bytes < 4 * 1024 * 1024);
 }
 
+/* An object that has every member the schema knows, down to DEPTH levels. */
+static json_t *full_value(const json_t *schema, unsigned depth)
+{
+    const char *type = obj_str(schema, "type", "string"), *key;
+    json_t *additional = json_object_get(schema, "additionalProperties"), *member;
+
+    if (str_eq(type, "object")) {
+        json_t *object = json_object();
+
+        if (depth == 0)
+            return object;
+        json_object_foreach(obj_obj(schema, "properties"), key, member)
+            json_object_set_new(object, key, full_value(member, depth - 1));
+        if (json_is_object(additional))
+            json_object_set_new(object, "any", full_value(additional, depth - 1));
+        return object;
+    }
+    if (str_eq(type, "array"))
+        return depth == 0 ? json_array()
+                          : json_pack("[o]", full_value(obj_obj(schema, "items"), depth - 1));
+    if (str_eq(type, "boolean"))
+        return json_true();
+    return str_eq(type, "string") ? json_string("x") : json_integer(1);
+}
+
+/* Pruning keeps all that is known and takes away all that is not; a second time changes nothing,
+ * nor does a second time of filling in defaults. */
+static void settle_one(const json_t *crd, void *arg)
+{
+    json_t *openapi = obj_at(crd, "spec.versions[0].schema.openAPIV3Schema");
+    CLEANUP(cause_list) struct cause_list causes = {0};
+    const struct schema *schema = schema_compile(arg, openapi, "", &causes);
+    struct str_list unknown = {0};
+    json_auto_t *object = full_value(openapi, 12);
+
+    CHECK(schema != NULL);
+    json_object_set_new(object, "metadata", json_pack("{s:s}", "name", "x"));
+
+    json_auto_t *whole = obj_copy(object);
+
+    json_object_set_new(object, "typo", json_integer(1));
+    schema_prune(schema, object, &unknown);
+    CHECK_U64(unknown.len,
+              json_is_true(json_object_get(openapi, "x-kubernetes-preserve-unknown-fields")) ? 0
+                                                                                             : 1);
+    str_list_free_all(&unknown);
+    json_object_del(object, "typo");
+    CHECK(obj_eq(object, whole));
+    schema_default(schema, object);
+
+    json_auto_t *once = obj_copy(object);
+
+    schema_prune(schema, object, &unknown);
+    schema_default(schema, object);
+    CHECK_U64(unknown.len, 0);
+    CHECK(obj_eq(object, once));
+}
+
+TEST(pruning_and_defaulting_settle_on_all_reference_definitions)
+{
+    CLEANUP(schema_pool) struct schema_pool *pool = schema_pool_new();
+
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+        each_reference(folders[i], settle_one, pool);
+}
+
 /* --- ours against Forklift's --- */
 
 static json_t *our_crd(const char *name)
