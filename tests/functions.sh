@@ -18,17 +18,16 @@ shared_dir=${GANTRY_SHARED:-$source_root/../shared}
 work=$(mktemp -d "${TMPDIR:-/tmp}/gantry-test.XXXXXX")
 test_number=0
 tests_failed=0
-cleanups=
 
+# In a file, so that tests, which run in subshells, can add to it.
 cleanup_fn() {
-    cleanups="$*
-$cleanups"
+    echo "$*" >>"$work/cleanups"
 }
 
 run_cleanups() {
     status=$?
-    echo "$cleanups" | while IFS= read -r command; do
-        [ -z "$command" ] || eval "$command" >/dev/null 2>&1
+    [ ! -f "$work/cleanups" ] || tac "$work/cleanups" | while IFS= read -r command; do
+        eval "$command" >/dev/null 2>&1
     done
     rm -rf "$work"
     exit $status

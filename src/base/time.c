@@ -45,6 +45,11 @@ void time_advance_fake(int64_t ms)
     fake_unix_ms += ms;
 }
 
+void time_clear_fake(void)
+{
+    is_fake = false;
+}
+
 static void split(int64_t unix_ms, struct tm *tm, int *ms)
 {
     time_t seconds = (time_t)(unix_ms / 1000);

@@ -41,6 +41,7 @@ bool deadline_is_over(struct deadline deadline);
 /* What is left, 0 when over, at most INT_MAX so that it fits poll(2). */
 int deadline_left_ms(struct deadline deadline);
 
-/* Makes both clocks stand at UNIX_MS until they are advanced.  For tests. */
+/* Makes both clocks stand at UNIX_MS until they are advanced, or run again.  For tests. */
 void time_set_fake(int64_t unix_ms);
 void time_advance_fake(int64_t ms);
+void time_clear_fake(void);

@@ -57,7 +57,7 @@ TEST(keeps_a_long_key_with_escapes_while_its_value_is_read)
 
     memset(text, 'k', sizeof(text));
     memcpy(text, "{\"\\n", 4);
-    strcpy(text + 400, "\":\"\\t0123456789\"}");
+    memcpy(text + 400, "\":\"\\t0123456789\"}", sizeof("\":\"\\t0123456789\"}"));
     json_auto_t *value = parse(text);
     CLEANUP(str) char *got = obj_format(value);
     CHECK_STR(got, text);

@@ -232,6 +232,7 @@ TEST(leaves_a_mark_that_a_second_run_keeps)
     time_advance_fake(60000);
     CLEANUP(str) char *twice = run(context, once, &err);
 
+    time_clear_fake();
     CHECK_STR(twice, once);
 }
 
