@@ -1,0 +1,288 @@
+#!/bin/sh
+# OVAs moved by a real gantry at home with kubectl: good ones, and every kind of bad one.
+. "$(dirname "$0")/functions.sh"
+. "$(dirname "$0")/e2e/home.sh"
+home_requires
+home_up
+
+ova "$work/good" web 2 --network "VM Network" --mac 52:54:00:00:01:01
+ova "$work/good" db 1 --network "VM Network" --mac 52:54:00:00:01:02
+ova "$work/good" hooky 1 --network "VM Network" --mac 52:54:00:00:01:03
+ova "$work/good" other 1 --network "Other Network"
+provider good "$work/good"
+maps good >/dev/null
+
+moves_every_byte() {
+    wait_until 30 has_condition provider good Ready
+    new_plan bytes good '[{name: web}]'
+    wait_until 30 has_condition plan bytes Ready
+    migrate bytes
+    ends bytes Succeeded
+    for i in 0 1; do
+        same "$(sum "$(disk_of to-bytes web $i)")" "$(sum "$work/web-$((i + 1)).raw")"
+    done
+    same "$(kubectl get vm web -n to-bytes -o 'jsonpath={.spec.runStrategy}')" Halted
+    same "$(count pods to-bytes)" 0
+    contains "$(kubectl describe plan bytes -n $NS)" MigrationSucceeded
+    contains "$(kubectl get plan bytes -n $NS)" True
+}
+
+cat >"$work/pre.yml" <<'EOF'
+- hosts: localhost
+  gather_facts: false
+  vars_files: [plan.yml, workload.yml]
+  tasks:
+  - debug: {msg: "moving {{ vm.vm1.vm0.name }} from {{ provider.source.name }} to {{ targetnamespace }}"}
+EOF
+keeps_a_hooks_output() {
+    hook pre "$work/pre.yml"
+    new_plan hooked good "[{name: db, $(use_hook PreHook pre)}]"
+    wait_until 30 has_condition plan hooked Ready
+    migrate hooked
+    ends hooked Succeeded
+    status=$(kubectl get plan hooked -n $NS -o 'jsonpath={.status.migration.vms[0].pipeline[1]}')
+    contains "$status" "moving db from good to to-hooked"
+    contains "$status" '"exitCode":"0"'
+    job=$(kubectl get job -n $NS -l step=PreHook -o name)
+    contains "$(kubectl logs -n $NS "$job")" "moving db from good"
+}
+
+printf -- '- hosts: localhost\n  tasks: [unclosed\n' >"$work/broken.yml"
+names_a_broken_playbook() {
+    hook broken "$work/broken.yml"
+    wait_until 10 has_condition hook broken InvalidPlaybook
+    contains "$(conditions hook broken)" "line 3"
+    new_plan broken good "[{name: db, targetName: db2, $(use_hook PreHook broken)}]"
+    wait_until 10 has_condition plan broken HookNotReady
+    contains "$(conditions plan broken)" "$NS/broken"
+}
+
+cat >"$work/sleep.yml" <<'EOF'
+- hosts: localhost
+  gather_facts: false
+  tasks: [{command: sleep 987}]
+EOF
+ends_a_hook_at_its_deadline() {
+    hook sleeper "$work/sleep.yml" "deadline: 3"
+    new_plan sleeper good "[{name: hooky, $(use_hook PreHook sleeper)}]"
+    wait_until 10 has_condition plan sleeper Ready
+    migrate sleeper
+    ends sleeper Failed 60
+    contains "$(vm_error sleeper)" "deadline of 3 s"
+    target_is_empty sleeper
+    wait_until 10 no_process "sleep 987"
+}
+
+no_process() {
+    ! pgrep -f "$1" >/dev/null
+}
+
+cat >"$work/daemon.yml" <<'EOF'
+- hosts: localhost
+  gather_facts: false
+  tasks: [{shell: "setsid sleep 986 >/dev/null 2>&1 &"}]
+EOF
+stops_what_a_hook_left_running() {
+    hook daemon "$work/daemon.yml"
+    new_plan daemon good "[{name: db, targetName: db3, $(use_hook PostHook daemon)}]"
+    kubectl delete vm -n to-hooked --all
+    wait_until 10 has_condition plan daemon Ready
+    migrate daemon
+    ends daemon Succeeded
+    wait_until 10 no_process "sleep 986"
+}
+
+refuses_what_does_not_fit() {
+    new_plan unmapped good '[{name: other}]'
+    wait_until 10 has_condition plan unmapped VMNetworksNotMapped
+    contains "$(conditions plan unmapped)" "other: NIC"
+    new_plan twice good '[{name: web, targetName: same}, {name: db, targetName: same}]'
+    wait_until 10 has_condition plan twice DuplicateVM
+    contains "$(conditions plan twice)" '"same"'
+    new_plan ghost good '[{name: ghost}]'
+    wait_until 10 has_condition plan ghost VMNotFound
+    contains "$(conditions plan ghost)" '"ghost"'
+}
+
+# bad NAME FILE: a provider of one damaged file names it
+bad() {
+    provider "$1" "$work/$1"
+    wait_until 30 has_condition provider "$1" InventoryError || {
+        conditions provider "$1"
+        return 1
+    }
+    contains "$(conditions provider "$1")" "$2"
+}
+
+names_a_file_that_is_cut_off() {
+    ova "$work/cut" cut 1
+    head -c 700 "$work/cut/cut.ova" >"$work/cut/half"
+    mv "$work/cut/half" "$work/cut/cut.ova"
+    touch -d '-2 min' "$work/cut/cut.ova"
+    bad cut cut.ova
+}
+
+refuses_entities_in_a_descriptor() {
+    mkdir -p "$work/laughs"
+    cat >"$work/laughs/laughs.ovf" <<'EOF'
+<?xml version="1.0"?>
+<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
+<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;">]>
+<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1"><Name>&d;</Name></Envelope>
+EOF
+    touch -d '-2 min' "$work/laughs/laughs.ovf"
+    bad laughs laughs.ovf
+}
+
+refuses_members_outside_the_archive() {
+    ova "$work/dots" dots 1
+    python3 - "$work/dots/dots.ova" <<'EOF'
+import io, sys, tarfile
+with tarfile.open(sys.argv[1], "a") as tar:
+    info = tarfile.TarInfo("../../etc/gantry-was-here")
+    info.size = 1
+    tar.addfile(info, io.BytesIO(b"x"))
+EOF
+    touch -d '-2 min' "$work/dots/dots.ova"
+    bad dots dots.ova
+    [ ! -e /etc/gantry-was-here ]
+}
+
+# fails NAME PART: the VM NAME of provider NAME fails with PART, and leaves nothing
+fails() {
+    provider "$1" "$work/$1"
+    maps "$1"
+    wait_until 30 has_condition provider "$1" Ready
+    before=$(sum "$work/$1/$1.ova")
+    new_plan "$1" "$1" "[{name: $1}]"
+    wait_until 30 has_condition plan "$1" Ready || { conditions plan "$1"; return 1; }
+    migrate "$1"
+    ends "$1" Failed 120
+    contains "$(vm_error "$1")" "$2"
+    target_is_empty "$1"
+    same "$(sum "$work/$1/$1.ova")" "$before"
+}
+
+notices_a_wrong_digest() {
+    ova "$work/lie" lie 1 --wrong-digest
+    fails lie "lie-1.vmdk"
+}
+
+notices_a_grain_outside_the_file() {
+    ova "$work/grain" grain 1 --manifest none
+    python3 - "$work/grain/grain.ova" <<'EOF'
+import sys, tarfile
+path = sys.argv[1]
+member = [m for m in tarfile.open(path) if m.name.endswith(".vmdk")][0]
+with open(path, "r+b") as f:
+    data = f.read()
+    start, end = member.offset_data, member.offset_data + member.size
+    f.seek(end - member.size // 2 // 512 * 512)  # half of it is gone
+    f.write(bytes(member.size // 2 // 512 * 512))
+EOF
+    touch -d '-2 min' "$work/grain/grain.ova"
+    fails grain "disk"
+}
+
+says_when_there_is_no_room() {
+    ova "$work/huge" huge 1 --manifest none
+    python3 - "$work/huge/huge.ova" <<'EOF'
+import io, sys, tarfile
+old = b'ovf:capacity="4194304" ovf:capacityAllocationUnits="byte"'
+new = b'ovf:capacity="90" ovf:capacityAllocationUnits="byte * 2^40"'
+out = io.BytesIO()
+with tarfile.open(sys.argv[1]) as tar, \
+        tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as copy:
+    for member in tar:
+        body = tar.extractfile(member).read().replace(old, new)
+        member.size = len(body)
+        copy.addfile(member, io.BytesIO(body))
+data = out.getvalue()
+open(sys.argv[1], "wb").write(data)
+EOF
+    touch -d '-2 min' "$work/huge/huge.ova"
+    fails huge "huge-1.vmdk"
+}
+
+names_a_share_that_cannot_be_read() {
+    provider share "127.0.0.1:/no/such/export"
+    wait_until 90 has_condition provider share ConnectionTestFailed
+    contains "$(conditions provider share)" "127.0.0.1"
+    provider folder "$work/no/such/folder"
+    wait_until 30 has_condition provider folder ConnectionTestFailed
+    contains "$(conditions provider folder)" "no/such/folder"
+}
+
+# begins_to_wait PLAN: its PreHook sleeps
+begins_to_wait() {
+    hook "$1" "$work/sleep.yml"
+    new_plan "$1" good "[{name: hooky, $(use_hook PreHook "$1")}]"
+    wait_until 10 has_condition plan "$1" Ready
+    migrate "$1"
+    wait_until 20 process_runs "sleep 987"
+}
+
+process_runs() {
+    pgrep -f "$1" >/dev/null
+}
+
+cancels_when_the_migration_is_deleted() {
+    begins_to_wait gone
+    kubectl delete migration gone -n $NS --wait=false
+    wait_until 20 has_condition plan gone Canceled
+    wait_until 10 no_process "sleep 987"
+    target_is_empty gone
+    contains "$(kubectl get plan gone -n $NS -o 'jsonpath={.status.migration.vms[0].conditions}')" \
+        '"reason":"Deleted"'
+    # and the plan can be tried again
+    kubectl patch plan gone -n $NS --type json -p '[{"op":"remove","path":"/spec/vms/0/hooks"}]'
+    migrate again gone
+    ends again Succeeded
+    kubectl delete vm hooky -n to-gone
+}
+
+cancels_one_vm() {
+    begins_to_wait one
+    kubectl patch migration one -n $NS --type merge -p '{"spec":{"cancel":[{"name":"hooky"}]}}'
+    ends one Canceled 20
+    wait_until 10 no_process "sleep 987"
+}
+
+removes_what_a_deleted_plan_made() {
+    begins_to_wait del
+    kubectl delete plan del -n $NS --timeout=30s
+    wait_until 10 no_process "sleep 987"
+    target_is_empty del
+    same "$(kubectl get job,cm -n $NS -l step=PreHook -o name | grep -c "/del-")" 0
+}
+
+archives_a_plan() {
+    kubectl patch plan hooked -n $NS --type merge -p '{"spec":{"archived":true}}'
+    wait_until 20 has_condition plan hooked Archived
+    same "$(kubectl get job,cm -n $NS -l step=PreHook -o name | grep -c "/hooked-")" 0
+}
+
+leaves_no_mounts() {
+    ! grep "$work" /proc/mounts
+}
+
+plan 18
+it "moves every byte of every disk" moves_every_byte
+it "keeps a hook's output, with the keys playbooks know" keeps_a_hooks_output
+it "names a broken playbook" names_a_broken_playbook
+it "ends a hook at its deadline" ends_a_hook_at_its_deadline
+it "stops what a hook left running" stops_what_a_hook_left_running
+it "refuses unmapped networks, names used twice, unknown machines" refuses_what_does_not_fit
+it "names a file that is cut off" names_a_file_that_is_cut_off
+it "refuses entities in a descriptor" refuses_entities_in_a_descriptor
+it "refuses members outside the archive" refuses_members_outside_the_archive
+it "notices a wrong digest" notices_a_wrong_digest
+it "notices a grain outside the file" notices_a_grain_outside_the_file
+it "says when there is no room" says_when_there_is_no_room
+it "names a share or folder that cannot be read" names_a_share_that_cannot_be_read
+it "cancels when the migration is deleted" cancels_when_the_migration_is_deleted
+it "cancels one VM" cancels_one_vm
+it "removes what a deleted plan made" removes_what_a_deleted_plan_made
+it "archives a plan" archives_a_plan
+it "leaves no mounts" leaves_no_mounts
+finish
