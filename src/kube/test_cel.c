@@ -8,7 +8,6 @@
 
 static json_t *parse(const char *text)
 {
-    CLEANUP(error) struct error *err = NULL;
     json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
 
     CHECK(value != NULL);
