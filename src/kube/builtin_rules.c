@@ -179,6 +179,27 @@ static void config_map_validate(const json_t *object, const json_t *old, struct 
 
 /* --- Pod and Job --- */
 
+/* Guaranteed if every container has limits for both resources and asks for no less, Burstable if
+ * any asks for anything. */
+static const char *quality_of(const json_t *pod)
+{
+    static const char *const resources[] = {"cpu", "memory"};
+    json_t *container;
+    size_t i;
+    bool asks = false, guaranteed = true;
+
+    json_array_foreach(obj_arr(pod, "spec.containers"), i,
+                       container) for (size_t r = 0; r < ARRAY_SIZE(resources); r++)
+    {
+        json_t *limit = json_object_get(obj_obj(container, "resources.limits"), resources[r]);
+        json_t *request = json_object_get(obj_obj(container, "resources.requests"), resources[r]);
+
+        asks |= limit != NULL || request != NULL;
+        guaranteed &= limit != NULL && (request == NULL || obj_eq(limit, request));
+    }
+    return !asks ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+}
+
 static void pod_prepare(json_t *object, const json_t *old)
 {
     put_default_str(object, "spec.serviceAccountName", "default");
@@ -187,7 +208,7 @@ static void pod_prepare(json_t *object, const json_t *old)
     if (old != NULL)
         return;
     obj_put_str(object, "status.phase", "Pending");
-    obj_put_str(object, "status.qosClass", "BestEffort");
+    obj_put_str(object, "status.qosClass", quality_of(object));
 }
 
 /* A pod's spec without what may change. */

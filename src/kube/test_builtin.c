@@ -164,6 +164,14 @@ TEST(writes_what_the_server_derives)
          "status.phase", "Pending"},
         {"Pod", "{\"metadata\":{\"name\":\"p\"},\"spec\":{}}", "spec.serviceAccountName",
          "default"},
+        {"Pod",
+         "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"resources\":{\"limits\":"
+         "{\"cpu\":\"1\",\"memory\":\"1Gi\"}}}]}}",
+         "status.qosClass", "Guaranteed"},
+        {"Pod",
+         "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"resources\":{\"requests\":"
+         "{\"cpu\":\"1\"}}}]}}",
+         "status.qosClass", "Burstable"},
         {"RoleBinding",
          "{\"metadata\":{\"name\":\"p\"},\"roleRef\":{\"kind\":\"Role\",\"name\":\"r\"}}",
          "roleRef.apiGroup", "rbac.authorization.k8s.io"},
