@@ -42,20 +42,22 @@ static void on_warning(void *arg, const char *text)
     fprintf(stderr, "gantry-convert: warning: %s\n", text);
 }
 
+/* With JSON the failure is the last line of all, so standard error gets nothing. */
 static int show_failure(const struct error *err)
 {
     CLEANUP(str) char *text = error_format(err);
     const char *hint = error_get_hint(err);
 
-    fprintf(stderr, "gantry-convert: %s\n", text);
-    if (hint != NULL)
-        fprintf(stderr, "hint: %s\n", hint);
     if (as_json) {
         json_t *line = obj_pack("{s:s}", "error", text);
 
         obj_put_str(line, "hint", hint);
         print_json(line);
+        return 1;
     }
+    fprintf(stderr, "gantry-convert: %s\n", text);
+    if (hint != NULL)
+        fprintf(stderr, "hint: %s\n", hint);
     return 1;
 }
 

@@ -176,7 +176,7 @@ static void take_line(struct listening *l)
 
     if (str_eq(type, "error")) {
         free(l->last_error);
-        l->last_error = xstrdup(text);
+        l->last_error = xstrndup(text, strcspn(text, "\n")); /* more lines are advice on debugging */
     } else if (str_eq(type, "warning")) {
         l->job->options->on_warning(l->job->options->arg, text);
     }

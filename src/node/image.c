@@ -10,16 +10,17 @@
 static const char *const none[] = {NULL};
 
 /* The hook runner has the machine's network: its playbooks reach machines by ssh and load
- * balancers by HTTP, as they do in a cluster.  A plain shell gets the API server only. */
+ * balancers by HTTP, as they do in a cluster.  A plain shell gets the API server only.  A conversion
+ * is not root, as in Forklift: tar and others then do not try to give files away. */
 static const struct image images[] = {
-    {"hook-runner", "gantry-hook-runner", none, "host", false, false},
-    {"copy", "gantry-copy", none, "host", true, false},
-    {"convert", "gantry-convert", none, "api", false, true},
-    {"busybox", NULL, WORDS("sh"), "api", false, false},
-    {"alpine", NULL, WORDS("sh"), "api", false, false},
-    {"debian", NULL, WORDS("bash"), "api", false, false},
-    {"bash", NULL, WORDS("bash"), "api", false, false},
-    {"python", NULL, WORDS("python3"), "api", false, false},
+    {"hook-runner", "gantry-hook-runner", none, "host", false, 0, false},
+    {"copy", "gantry-copy", none, "host", true, 0, false},
+    {"convert", "gantry-convert", none, "api", false, 107, true},
+    {"busybox", NULL, WORDS("sh"), "api", false, 0, false},
+    {"alpine", NULL, WORDS("sh"), "api", false, 0, false},
+    {"debian", NULL, WORDS("bash"), "api", false, 0, false},
+    {"bash", NULL, WORDS("bash"), "api", false, 0, false},
+    {"python", NULL, WORDS("python3"), "api", false, 0, false},
 };
 
 /* The last part of the repository: behind the last slash, before a tag or digest. */

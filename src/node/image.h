@@ -18,6 +18,7 @@ struct image {
     const char *const *command;    /* if the container has no words of its own */
     const char *network;           /* sandbox.h: "host" or "api" */
     bool io_uring;                 /* may use it: our own programs */
+    int uid;                       /* unless the Pod says another */
     bool converts;                 /* sees kernels and the package list, has a kept /var/tmp */
 };
 

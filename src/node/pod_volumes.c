@@ -518,13 +518,14 @@ static json_t *expanded(const json_t *words, const json_t *env)
     return out;
 }
 
-/* The container's setting, else the Pod's. */
-static int64_t security(const json_t *pod, const json_t *container, const char *field)
+/* The container's setting, else the Pod's, else FALLBACK. */
+static int64_t security(const json_t *pod, const json_t *container, const char *field,
+                        int64_t fallback)
 {
     CLEANUP(str) char *own = xasprintf("securityContext.%s", field);
     CLEANUP(str) char *common = xasprintf("spec.securityContext.%s", field);
 
-    return obj_int(container, own, obj_int(pod, common, 0));
+    return obj_int(container, own, obj_int(pod, common, fallback));
 }
 
 /* Where the image's program is in the container; owned by the caller. */
@@ -571,8 +572,8 @@ json_t *pod_container_spec(struct agent *agent, const json_t *pod, const json_t 
     json_auto_t *spec = obj_pack(
         "{s:o,s:O,s:s,s:I,s:I,s:s,s:s,s:b}", "argv", image_argv(image, program, command, args), "env", env,
         "cwd", str_is_empty(dir) ? "/" : dir, "uid",
-        (json_int_t)security(pod, container, "runAsUser"), "gid",
-        (json_int_t)security(pod, container, "runAsGroup"), "hostname", meta_name(pod), "network",
+        (json_int_t)security(pod, container, "runAsUser", image->uid), "gid",
+        (json_int_t)security(pod, container, "runAsGroup", image->uid), "hostname", meta_name(pod), "network",
         host ? "host" : image->network, "ioUring", image->io_uring);
 
     obj_take(spec, "mounts", json_array());
