@@ -19,7 +19,7 @@ struct image {
     const char *network;           /* sandbox.h: "host" or "api" */
     bool io_uring;                 /* may use it: our own programs */
     int uid;                       /* unless the Pod says another */
-    bool converts;                 /* sees kernels and the package list, has a kept /var/tmp */
+    bool converts;                 /* gets libguestfs' appliance, and KVM where it works */
 };
 
 /* The folders in a container where gantry's programs and helpers are. */

@@ -12,6 +12,7 @@
 #include "kube/kinds.h"
 #include "kube/meta.h"
 #include "node/agent.h"
+#include "node/appliance.h"
 #include "node/image.h"
 #include "node/machine_resources.h"
 #include "node/volumes.h"
@@ -28,6 +29,7 @@
 
 enum { MOUNT_MS = 30000, MOUNT_OUTPUT_MAX = 4096, TOKEN_SECONDS = 24 * 3600 };
 
+#define APPLIANCE_DIR "/opt/gantry/appliance"
 #define SERVICE_ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
 
 /* One volume being made. */
@@ -539,19 +541,16 @@ static char *program_path(const struct runtime *runtime, const struct image *ima
     return path_join(file_exists(helper) ? IMAGE_HELPER_DIR : IMAGE_PROGRAM_DIR, image->program);
 }
 
-/* What libguestfs needs to build its appliance, and a folder that keeps it for the next time. */
+/* libguestfs' appliance, and KVM for it where that works. */
 static int add_conversion(struct agent *agent, json_t *spec, struct error **err)
 {
-    static const char *const needed[] = {"/boot", "/var/lib/dpkg", "/etc/apt", "/etc/lvm",
-                                         "/etc/mdadm", "/etc/dpkg"};
-    CLEANUP(str) char *kept = path_join(agent->dir, "cache/convert");
+    CLEANUP(str) char *cache = path_join(agent->dir, "cache");
+    CLEANUP(str) char *appliance = path_join(cache, "appliance");
 
-    if (dir_make(kept, 0700, err) == -1)
+    if (appliance_ensure(cache, err) == -1)
         return -1;
-    add_mount(spec, kept, "/var/tmp", false, false);
-    for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-        if (file_exists(needed[i]))
-            add_mount(spec, needed[i], needed[i], true, false);
+    add_mount(spec, appliance, APPLIANCE_DIR, true, false);
+    obj_put_str(spec, "env.LIBGUESTFS_PATH", APPLIANCE_DIR);
     if (machine_has_kvm(agent))
         add_mount(spec, "/dev/kvm", "/dev/kvm", false, true);
     return 0;
