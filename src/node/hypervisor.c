@@ -122,7 +122,7 @@ static int start_keeper(struct hypervisor *hypervisor, struct error **err)
 
     if (access("/usr/sbin/libvirtd", X_OK) == -1) {
         error_set(err, ERROR_UNSUPPORTED, "libvirtd is not installed");
-        return error_hint(err, "run ./bootstrap machines");
+        return error_hint(err, "run ./bootstrap home");
     }
     if (process_run(&options, NULL, 0, OUTPUT_MAX, deadline_after(KEEPER_MS), NULL, &result, err) == -1)
         return error_wrap(err, "cannot start libvirtd");

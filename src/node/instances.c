@@ -54,7 +54,7 @@ static int start_machine(struct instances *instances, const json_t *vmi, const j
 
     if (access(MACHINE_EMULATOR, X_OK) == -1) {
         error_set(err, ERROR_UNSUPPORTED, "QEMU is not installed (%s)", MACHINE_EMULATOR);
-        return error_hint(err, "run ./bootstrap machines");
+        return error_hint(err, "run ./bootstrap home");
     }
     if (machine_volumes(agent, vmi, &volumes, err) == -1 || dir_make(dir, 0700, err) == -1)
         return -1;
