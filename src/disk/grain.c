@@ -401,7 +401,7 @@ static int read_packed(struct grain_disk *disk, struct lane *lane, struct reques
         return -1;
     while (grain < limit && request->offset < request->end) {
         size_t position = (size_t)(place.offset - first);
-        size_t len;
+        size_t len = 0;
 
         if (position > window || window - position < header)
             error_set(err, ERROR_CORRUPT, "lies behind the end of \"%s\"", disk->blob->name);

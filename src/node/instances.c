@@ -290,9 +290,10 @@ void instances_stop(struct instances *instances)
 {
     if (instances == NULL)
         return;
+    controller_stop(instances->controller);
     /* libvirt's events add to the controller: its connection goes first */
-    controller_free(instances->controller);
     hypervisor_free(instances->hypervisor);
+    controller_free(instances->controller);
     free(instances);
 }
 
@@ -339,6 +340,7 @@ void instances_sweep(struct instances *instances)
 
 int instances_kill_all(struct instances *instances, struct error **err)
 {
+    controller_stop(instances->controller);
     return hypervisor_shut_down_all(instances->hypervisor, err);
 }
 

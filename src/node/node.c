@@ -146,21 +146,27 @@ int node_start(const struct node_options *options, struct node **out, struct err
     return 0;
 }
 
+/* Everything that makes pods and machines run; what runs goes on.  May be called again. */
+static void stop_controllers(struct node *node)
+{
+    /* The caches' threads first: they call into the controllers. */
+    for (size_t i = 0; i < ARRAY_SIZE(caches); i++)
+        if (*cache_at(&node->agent, i) != NULL)
+            kube_cache_stop(*cache_at(&node->agent, i));
+    heartbeat_stop(steal(&node->heartbeat));
+    machines_stop(steal(&node->machines));
+    jobs_stop(steal(&node->jobs));
+    pods_stop(steal(&node->pods));
+    volumes_stop(steal(&node->volumes));
+}
+
 void node_stop(struct node *node)
 {
     if (node == NULL)
         return;
-    /* The caches' threads first: they call into the controllers.  The caches themselves last: the
-     * controllers read them. */
-    for (size_t i = 0; i < ARRAY_SIZE(caches); i++)
-        if (*cache_at(&node->agent, i) != NULL)
-            kube_cache_stop(*cache_at(&node->agent, i));
-    heartbeat_stop(node->heartbeat);
-    machines_stop(node->machines);
+    stop_controllers(node);
     instances_stop(node->instances);
-    jobs_stop(node->jobs);
-    pods_stop(node->pods);
-    volumes_stop(node->volumes);
+    /* last: the controllers read them */
     for (size_t i = 0; i < ARRAY_SIZE(caches); i++)
         if (*cache_at(&node->agent, i) != NULL)
             kube_cache_free(*cache_at(&node->agent, i));
@@ -172,6 +178,8 @@ void node_stop(struct node *node)
 
 int node_stop_all(struct node *node, struct error **err)
 {
+    /* or they would start again what is stopped here */
+    stop_controllers(node);
     pods_kill_all(&node->agent);
     return instances_kill_all(node->instances, err);
 }

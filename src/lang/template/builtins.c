@@ -100,28 +100,28 @@ static int compare(struct render *r, const struct value *a, const struct value *
 
 static int call_lt(ARGS)
 {
-    int order;
+    int order = 0;
 
     return compare(r, &args[0], &args[1], &order) == -1 ? -1 : give_bool(result, order < 0);
 }
 
 static int call_le(ARGS)
 {
-    int order;
+    int order = 0;
 
     return compare(r, &args[0], &args[1], &order) == -1 ? -1 : give_bool(result, order <= 0);
 }
 
 static int call_gt(ARGS)
 {
-    int order;
+    int order = 0;
 
     return compare(r, &args[0], &args[1], &order) == -1 ? -1 : give_bool(result, order > 0);
 }
 
 static int call_ge(ARGS)
 {
-    int order;
+    int order = 0;
 
     return compare(r, &args[0], &args[1], &order) == -1 ? -1 : give_bool(result, order >= 0);
 }
