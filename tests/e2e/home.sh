@@ -151,7 +151,7 @@ conditions() {
 }
 
 is_over() {
-    [ -n "$(kubectl get migration "$1" -n $NS -o 'jsonpath={.status.completed}')" ]
+    [ -n "$(kubectl get migration "$1" -n $NS -o jsonpath={.status.completed} 2>/dev/null)" ]
 }
 
 # ends MIGRATION HOW SECONDS: waits for its end and checks it (Succeeded, Failed, Canceled).
