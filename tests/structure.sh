@@ -75,7 +75,7 @@ headers_stand_alone() {
 }
 
 the_project_speaks_of_itself_alone() {
-    if git grep -nIE '/work/|/farm/|\.library|sub-?agent' -- . ':!tests/structure.sh'; then
+    if git grep -nIE '(^|[^[:alnum:]_}])/work/|/farm/|\.library|sub-?agent' -- . ':!tests/structure.sh'; then
         return 1
     fi
 }

@@ -117,7 +117,7 @@ void value_print_float(double value, struct buf *out)
     }
     shortest(value, text);
     char *e = strchr(text, 'e');
-    int exponent = atoi(e + 1); /* we printed it */
+    int exponent = (int)strtol(e + 1, NULL, 10); /* we printed it */
     char *digits_end = e;
     while (digits_end[-1] == '0')
         digits_end--;
