@@ -103,6 +103,11 @@ void crypto_sha256(const void *data, size_t len, unsigned char digest[CRYPTO_SHA
     SHA256(data, len, digest);
 }
 
+void crypto_sha1(const void *data, size_t len, unsigned char digest[CRYPTO_SHA1_SIZE])
+{
+    SHA1(data, len, digest);
+}
+
 static int make_key(const char *path, struct error **err)
 {
     EVP_PKEY *pkey = EVP_EC_gen("P-256");

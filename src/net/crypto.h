@@ -17,6 +17,7 @@ enum {
     CRYPTO_KEY_SIZE = 32,      /* AES-256 */
     CRYPTO_SEAL_OVERHEAD = 28, /* nonce and tag */
     CRYPTO_SHA256_SIZE = 32,
+    CRYPTO_SHA1_SIZE = 20,
     CRYPTO_SIGNATURE_SIZE = 64, /* ES256 as JSON Web Signatures have it: r, s */
 };
 
@@ -30,6 +31,8 @@ int crypto_open(const unsigned char key[CRYPTO_KEY_SIZE], const char *context, c
                 size_t len, struct buf *out, struct error **err);
 
 void crypto_sha256(const void *data, size_t len, unsigned char digest[CRYPTO_SHA256_SIZE]);
+/* For the WebSocket handshake, which wants it; protects nothing. */
+void crypto_sha1(const void *data, size_t len, unsigned char digest[CRYPTO_SHA1_SIZE]);
 
 /* A P-256 key pair from PATH, made with mode 0600 unless it is there. */
 struct crypto_key *crypto_key_load(const char *path, struct error **err);
