@@ -24,8 +24,7 @@ static bool send_piece(void *arg, const char *data, size_t len)
            http_response_flush(stream->call->response);
 }
 
-/* The container that is meant, or NULL with the failure. */
-static const char *find_container(struct call *call, const json_t *pod, const char *wanted)
+const char *special_find_container(struct call *call, const json_t *pod, const char *wanted)
 {
     static const char *const lists[] = {"spec.initContainers", "spec.containers"};
     const json_t *containers = obj_arr(pod, "spec.containers");
@@ -141,7 +140,7 @@ void special_log(struct call *call)
     }
     json_auto_t *pod = object_parse(object);
     json_auto_t *options = read_log_options(call);
-    const char *container = options == NULL ? NULL : find_container(call, pod, wanted);
+    const char *container = options == NULL ? NULL : special_find_container(call, pod, wanted);
     if (container == NULL) {
         call_answer_failure(call);
         return;
