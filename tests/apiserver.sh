@@ -1,0 +1,221 @@
+#!/bin/bash
+# The API server against real kubectls: each command of doc/kubectl.md, its result checked.
+#
+# The oldest and the newest kubectl of this machine; all of them with GANTRY_ALL_KUBECTLS=1.
+. "$(dirname "$0")/functions.sh"
+
+serve=$BUILD/tests/apiserver-serve
+kubectls=$(for k in /usr/lib/google-cloud-sdk/bin/kubectl.1.* /usr/bin/kubectl; do
+    # a dispatcher picks another program by the server's version: not a version of its own
+    [ -x "$k" ] && ! "$k" version --client 2>/dev/null | grep -q dispatcher && echo "$k"
+done)
+[ -n "$kubectls" ] || kubectls=$(command -v kubectl)
+[ -n "$kubectls" ] || skip_all "no kubectl"
+if [ "${GANTRY_ALL_KUBECTLS:-0}" != 1 ]; then
+    kubectls=$(echo "$kubectls" | sed -n '1p;$p' | uniq)
+fi
+
+start_server() {
+    mkfifo "$work/stdin"
+    sleep 1000 >"$work/stdin" &
+    keeper=$!
+    "$serve" "$work/home" <"$work/stdin" >"$work/ready" 2>"$work/serve.log" &
+    server=$!
+    cleanup_fn "kill $keeper $server"
+    for _ in $(seq 200); do
+        grep -q ready "$work/ready" && return 0
+        sleep 0.1
+    done
+    cat "$work/serve.log"
+    return 1
+}
+
+k() { timeout 60 "$kubectl" -n "$ns" "$@"; }
+
+# says TEXT COMMAND...: the command succeeds and prints TEXT
+says() {
+    local want=$1 out
+    shift
+    out=$("$@" 2>&1) || { echo "$* failed: $out"; return 1; }
+    grep -qF -- "$want" <<<"$out" || { echo "$* printed: $out"; return 1; }
+}
+
+# fails TEXT COMMAND...: the command fails and prints TEXT
+fails() {
+    local want=$1 out
+    shift
+    out=$("$@" 2>&1) && { echo "$* succeeded: $out"; return 1; }
+    grep -qF -- "$want" <<<"$out" || { echo "$* printed: $out"; return 1; }
+}
+
+discovers() {
+    says networkmaps k api-resources
+    says forklift.konveyor.io/v1beta1 k api-versions
+    says 1.32 k version
+    says ok k get --raw /readyz
+}
+
+creates_imperatively() {
+    says created k create ns "$ns"
+    says created k create secret generic s1 --from-literal=a=b
+    says created k create cm c1 --from-literal=a=b
+    says created k create sa sa1
+    says created k create role r1 --verb=get,list --resource=pods
+    says created k create rolebinding rb1 --role=r1 --serviceaccount="$ns:sa1"
+    says created k create job j1 --image=x -- true
+    says Yg== k get secret s1 -o 'jsonpath={.data.a}'
+    fails 'already exists' k create cm c1
+}
+
+gets_in_every_form() {
+    says c1 k get cm
+    says c1 k get cm -o wide
+    says 'name: c1' k get cm c1 -o yaml
+    says '"name": "c1"' k get cm c1 -o json
+    says configmap/c1 k get cm c1 -o name
+    says c1 k get cm c1 -o 'custom-columns=N:.metadata.name'
+    says c1 k get cm c1 -o 'go-template={{.metadata.name}}'
+    says kube-root-ca.crt k get cm -A
+    fails 'configmaps "none" not found' k get cm none
+}
+
+write_files() {
+    cat >"$work/nm.yaml" <<X
+apiVersion: forklift.konveyor.io/v1beta1
+kind: NetworkMap
+metadata: {name: nm1}
+spec:
+  map:
+  - source: {id: x}
+    destination: {type: pod}
+  provider:
+    source: {name: a, namespace: default}
+    destination: {name: b, namespace: default}
+X
+    printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c2}\ndata: {x: "1"}\n' >"$work/cm.yaml"
+    cat >"$work/pod.yaml" <<X
+apiVersion: v1
+kind: Pod
+metadata: {name: p1, labels: {app: p}}
+spec: {containers: [{name: c, image: x}]}
+X
+}
+
+applies() {
+    write_files
+    says created k apply -f "$work/nm.yaml"
+    says unchanged k apply -f "$work/nm.yaml"
+    says created k apply -f "$work/cm.yaml"
+    sed -i 's/"1"/"2"/' "$work/cm.yaml"
+    fails '+  x: "2"' k diff -f "$work/cm.yaml"
+    says configured k apply -f "$work/cm.yaml"
+    says 2 k get cm c2 -o 'jsonpath={.data.x}'
+    says serverside-applied k apply --server-side --force-conflicts -f "$work/cm.yaml"
+    says replaced k replace -f "$work/cm.yaml"
+    says replaced k replace --force -f "$work/cm.yaml"
+    sed 's/pod}/bogus}/' "$work/nm.yaml" >"$work/bad.yaml"
+    fails 'spec.map[0].destination.type: Unsupported value: "bogus"' k apply -f "$work/bad.yaml"
+}
+
+edits() {
+    printf '#!/bin/sh\nsed -i "s/x: .2./x: \\"3\\"/" "$1"\n' >"$work/editor"
+    chmod +x "$work/editor"
+    KUBE_EDITOR=$work/editor says edited k edit cm c2
+    says 3 k get cm c2 -o 'jsonpath={.data.x}'
+}
+
+patches() {
+    says patched k patch networkmap nm1 --type=merge -p '{"metadata":{"labels":{"q":"w"}}}'
+    says patched k patch networkmap nm1 --type=json \
+        -p '[{"op":"replace","path":"/spec/map/0/source/id","value":"zz"}]'
+    says patched k patch cm c2 -p '{"data":{"z":"z"}}'
+    fails '' k patch networkmap nm1 --type=strategic -p '{}'
+    says labeled k label cm c2 a=b
+    says annotate k annotate cm c2 a=b
+    says c2 k get cm -l a=b
+}
+
+describes_and_explains() {
+    says zz k describe networkmap nm1
+    says Labels k describe job j1
+    says sa1 k describe sa sa1
+    says Active k describe ns "$ns"
+    says source k explain networkmap.spec.map
+    says image k explain pod.spec.containers
+}
+
+asks_for_rights() {
+    says yes k auth can-i create configmaps
+    fails no k auth can-i create configmaps --as="system:serviceaccount:$ns:sa1"
+    says yes k auth can-i get pods --as="system:serviceaccount:$ns:sa1"
+    says pods k auth can-i --list --as="system:serviceaccount:$ns:sa1"
+    token=$(k create token sa1)
+    says p timeout 30 "$kubectl" -n "$ns" --token="$token" get pods -o name
+    fails forbidden timeout 30 "$kubectl" -n "$ns" --token="$token" get secrets
+    fails Unauthorized timeout 30 "$kubectl" -n "$ns" --token=bogus get pods
+}
+
+waits_and_watches() {
+    says met k wait --for=jsonpath='{.spec.map[0].source.id}'=zz networkmap/nm1 --timeout=10s
+    k get networkmap nm1 -w -o name >"$work/watch" &
+    watcher=$!
+    for i in $(seq 50); do
+        k annotate --overwrite networkmap nm1 "n=$i" >/dev/null
+        [ "$(wc -l <"$work/watch")" -ge 2 ] && break
+    done
+    kill $watcher
+    [ "$(wc -l <"$work/watch")" -ge 2 ]
+}
+
+reads_logs_and_runs_commands() {
+    says p1 k get pod p1
+    says 'second line' k logs p1
+    says 'third line' k logs -f p1
+    says 'first line' k logs -l app=p
+    case $kubectl in
+    *1.2?) return 0 ;; # their exec speaks SPDY only
+    esac
+    says hello k exec p1 -- echo hello
+    says 5 sh -c "printf 12345 | timeout 30 '$kubectl' -n '$ns' exec -i p1 -- wc -c"
+    fails 'exit code 7' k exec p1 -- sh -c 'exit 7'
+}
+
+deletes() {
+    says deleted k delete cm c2 --cascade=foreground
+    says deleted k delete job j1 --cascade=orphan
+    says deleted k delete networkmap nm1
+    says deleted k delete secret --all
+    says deleted k delete ns "$ns" --timeout=30s
+    fails 'not found' k get ns "$ns"
+}
+
+collects_what_its_owner_leaves() {
+    says created k create ns "$ns"
+    says created k create cm owner
+    uid=$(k get cm owner -o 'jsonpath={.metadata.uid}')
+    k apply -f - <<X
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: owned
+  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: $uid}]
+X
+    says deleted k delete cm owner
+    k wait --for=delete cm/owned --timeout=10s
+    says deleted k delete ns "$ns" --timeout=30s
+}
+
+steps="discovers creates_imperatively gets_in_every_form applies edits patches describes_and_explains
+asks_for_rights waits_and_watches reads_logs_and_runs_commands deletes
+collects_what_its_owner_leaves"
+plan $(($(wc -w <<<"$steps") * $(wc -w <<<"$kubectls")))
+start_server || { echo "Bail out! the server does not start"; exit 1; }
+export KUBECONFIG=$work/home/kubeconfig HOME=$work
+for kubectl in $kubectls; do
+    version=$("$kubectl" version --client 2>/dev/null | sed -n 's/.*v\(1\.[0-9]*\).*/\1/p' | head -1)
+    ns=test-${version//./-}
+    for step in $steps; do
+        [ "$step" != applies ] || { write_files; k apply -f "$work/pod.yaml" >/dev/null; }
+        it "kubectl $version ${step//_/ }" "$step"
+    done
+done
