@@ -71,6 +71,11 @@ void rego_eval_use(struct rego_eval *e, struct rego *rego)
     make_room(e);
 }
 
+struct rego *rego_eval_get(struct rego_eval *e)
+{
+    return e->rego;
+}
+
 void rego_eval_clear(struct rego_eval *e)
 {
     arena_clear(&e->arena);

@@ -90,6 +90,9 @@ void rego_eval_set_strict(struct rego_eval *eval, bool strict);
 /* Moves to another set, if it is another; keeps memory and compiled patterns. */
 void rego_eval_use(struct rego_eval *eval, struct rego *rego);
 
+/* The set it evaluates.  Borrowed. */
+struct rego *rego_eval_get(struct rego_eval *eval);
+
 /* Forgets all values of the last evaluation, its input and result. */
 void rego_eval_clear(struct rego_eval *eval);
 /* Where inputs are made and results live. */
