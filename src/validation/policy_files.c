@@ -149,6 +149,16 @@ const struct rego_source *policy_files_get(const struct policy_files *files, siz
     return &files->sources.ptr[index];
 }
 
+void policy_files_set_revision(struct policy_files *files, int64_t revision)
+{
+    struct arena *arena = &files->arena;
+    const struct rval *inner = rval_object_with(
+        arena, &rval_empty_object, rval_text(arena, "revision"), rval_int(arena, revision));
+    const struct rval *outer =
+        rval_object_with(arena, &rval_empty_object, rval_text(arena, "gantry"), inner);
+    files->data = files->data != NULL ? merge(arena, files->data, outer) : outer;
+}
+
 /* FNV-1a. */
 static uint64_t add_bytes(uint64_t hash, const void *data, size_t len)
 {

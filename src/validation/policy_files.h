@@ -30,6 +30,10 @@ size_t policy_files_count(const struct policy_files *files); /* policies, withou
 /* Policy INDEX, borrowed. */
 const struct rego_source *policy_files_get(const struct policy_files *files, size_t index);
 
+/* Makes REVISION the base document data.gantry.revision, which the default policies add to their
+ * rules_version. */
+void policy_files_set_revision(struct policy_files *files, int64_t revision);
+
 /* A number that follows from all names and texts. */
 uint64_t policy_files_digest(const struct policy_files *files);
 
