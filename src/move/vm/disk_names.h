@@ -1,4 +1,5 @@
-/* How a disk's volume is called: by the plan's or the VM's template, or as Forklift does by itself.
+/* How a disk's volume is called: by the VM's, the plan's or the controller's template, or as
+ * Forklift does by itself.
  *
  * May use: base, data, lang.  Threads: pure functions.
  */
@@ -11,7 +12,13 @@ struct disk_name {
     bool generate; /* a prefix for generateName, not a whole name */
 };
 
-int disk_name_make(struct vm_run *run, size_t index, struct disk_name *name, struct error **err);
+/* The name for the volume of disk INDEX.  A template that fails at run time gives way to the plan's
+ * name and the VM's id. */
+void disk_name_make(struct vm_run *run, size_t index, struct disk_name *name);
 void disk_name_reset(struct disk_name *name);
+
+/* Checks a template for volumes of disks (NULL or empty: none): it must parse, use what there is,
+ * and give a label.  The error tells what is wrong. */
+int disk_name_check(const char *template, struct error **err);
 
 DEFINE_CLEANUP_IN_PLACE(disk_name, struct disk_name, disk_name_reset)

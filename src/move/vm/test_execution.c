@@ -101,6 +101,22 @@ TEST(moves_a_machine_with_hooks_and_conversion)
     CHECK(str_starts_with(meta_name(json_array_get(claims, 0)), "plan-vm-1-disk-0-"));
 }
 
+TEST(volumes_are_called_as_the_nearest_template_says)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 2, 1, SCENE_RAW);
+    obj_put_str(scene_plan(&scene), "spec.pvcNameTemplate",
+                "{{.TargetVmName}}-{{if eq .DiskIndex 0}}root{{else}}data{{end}}");
+    obj_put_bool(scene_plan(&scene), "spec.pvcNameTemplateUseGenerateName", false);
+    obj_put_str(scene_plan(&scene), "spec.vms[1].pvcNameTemplate", " own-{{add .DiskIndex 7}}- ");
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK(fake_cluster_get(scene.cluster, &KIND_PVC, "target", "vm-1-root") != NULL);
+    CHECK(fake_cluster_get(scene.cluster, &KIND_PVC, "target", "own-7") != NULL);
+}
+
 TEST(keeps_what_a_hook_printed_and_how_it_ended)
 {
     CLEANUP(scene) struct scene scene;

@@ -144,6 +144,14 @@ static void no_transfer_network(struct scene *s)
              obj_pack("{s:s, s:s}", "namespace", "default", "name", "fast"));
 }
 static void bad_image(struct scene *s) { obj_put_str(spec_of(s), "virtV2vImage", "just-a-name"); }
+static void bad_template(struct scene *s)
+{
+    obj_put_str(spec_of(s), "pvcNameTemplate", "{{.Nothing}}");
+}
+static void template_without_name(struct scene *s)
+{
+    obj_put_str(spec_of(s), "vms[1].pvcNameTemplate", "{{upper .VmName}}");
+}
 
 TEST(one_finding_is_one_condition_that_names_what_and_where)
 {
@@ -183,6 +191,8 @@ TEST(one_finding_is_one_condition_that_names_what_and_where)
         {bad_step,              "HookStepNotValid",             "Critical", "NotValid",     "Soon"},
         {hook_account,          "HookServiceAccountNotValid",   "Critical", "NotFound",     "ns/robot"},
         {no_transfer_network,   "TransferNetworkNotValid",      "Critical", "NotFound",     "default/fast"},
+        {bad_template,          "NotValid",                     "Critical", "PVCNameTemplate", "plan: "},
+        {template_without_name, "NotValid",                     "Critical", "PVCNameTemplate", "VM"},
         {bad_image,             "VirtV2vImageNotValid",         "Critical", "NotValid",     "just-a-name"},
     };
     /* clang-format on */

@@ -85,8 +85,7 @@ int volumes_create(struct vm_run *run, size_t index, struct error **err)
                   disk->name);
         return error_hint(err, "add it to the map");
     }
-    if (disk_name_make(run, index, &name, err) == -1)
-        return -1;
+    disk_name_make(run, index, &name);
     json_auto_t *claim = claim_manifest(run, index, destination, &name);
     if (kube_create(run->view->room->client, &KIND_PVC, vm_run_target_ns(run), claim, NULL, err) ==
         -1)
