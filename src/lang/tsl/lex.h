@@ -1,0 +1,27 @@
+/* The tokens of a query.  May use: base. */
+#pragma once
+
+#include "base/text.h"
+
+enum tsl_token_kind {
+    TSL_TOKEN_END,
+    TSL_TOKEN_WRONG,
+    TSL_TOKEN_NAME,
+    TSL_TOKEN_TEXT, /* decoded by tsl_token_text */
+    TSL_TOKEN_DATE, /* bare */
+    TSL_TOKEN_NUMBER,
+    TSL_TOKEN_SIGN, /* operators and brackets, by their text */
+};
+
+struct tsl_token {
+    enum tsl_token_kind kind;
+    struct span text;
+    double number;
+    const char *problem;
+};
+
+/* The token at *POS of TEXT; moves *POS behind it. */
+struct tsl_token tsl_token_next(struct span text, size_t *pos);
+
+/* Decodes the escapes of a TSL_TOKEN_TEXT into OUT. */
+void tsl_token_text(struct span quoted, struct buf *out);

@@ -1,0 +1,51 @@
+/* The query language for inventories: specification "command line and console", part B, with the
+ * decisions of B6 (null-tolerant, short circuit, NOT below comparisons).
+ *
+ *     select name, sum(disks[*].capacity) as size where size > 30Gi order by name limit 5
+ *     name ~= '^web' and not isTemplate            ("where" may be left out)
+ *
+ * Compiled once, matched often; regular expressions take bounded work.
+ * May use: base, data, lang.  Threads: a compiled query is frozen.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct tsl;
+
+enum {
+    TSL_MAX_BYTES = 64 * 1024,         /* of a query's text */
+    TSL_MAX_DEPTH = 200,               /* expressions in one another */
+    TSL_MAX_MEMORY = 16 * 1024 * 1024, /* for one row */
+};
+
+/* Parses a query; the error gives line, column and a caret. */
+int tsl_parse(const char *text, struct tsl **out, struct error **err);
+void tsl_free(struct tsl *tsl);
+
+/* True if ROW meets the where clause.  A clause that gives something else than a boolean or null,
+ * and operands of wrong types, are ERROR_INVALID. */
+int tsl_match(const struct tsl *tsl, const json_t *row, bool *match, struct error **err);
+
+/* The value of the where clause for ROW, for tests. */
+int tsl_value(const struct tsl *tsl, const json_t *row, json_t **value, struct error **err);
+
+/* The rows of an array that match, sorted and cut as the query says, as a new array.  A row that
+ * cannot be judged fails the query, naming the row, unless SKIPPED is not NULL: then such rows are
+ * left out and counted. */
+int tsl_run(const struct tsl *tsl, const json_t *rows, json_t **result, size_t *skipped,
+            struct error **err);
+
+/* The select clause: how many columns (0: none was given), their names, and a row's values (owned
+ * by the caller). */
+size_t tsl_column_count(const struct tsl *tsl);
+const char *tsl_column_name(const struct tsl *tsl, size_t column);
+int tsl_column_value(const struct tsl *tsl, size_t column, const json_t *row, json_t **value,
+                     struct error **err);
+
+DEFINE_CLEANUP(tsl, struct tsl *, tsl_free)
