@@ -21,6 +21,10 @@ static const struct command commands[] = {
      "show a migration's progress until it has ended", cmd_follow},
     {"premigration", "apply --context FILE [XML] | check BEFORE AFTER | bench --context FILE [XML]",
      "try the hooks of a live migration's target on files", cmd_premigration},
+    {"template", "TEXT [--data FILE] [--map]",
+     "print what a Go template of names makes of data", cmd_template},
+    {"query", "QUERY [--data FILE] [--lenient] [--json]",
+     "select rows of a list by the query language", cmd_query},
 };
 /* clang-format on */
 

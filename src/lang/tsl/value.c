@@ -6,6 +6,7 @@
 #include "lang/utf8.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { TIME_MAX = 40 };
@@ -18,8 +19,8 @@ bool tsl_time(struct span text, int64_t *ms)
     if (text.len < 10 || text.len > TIME_MAX || text.ptr[0] < '0' || text.ptr[0] > '9' ||
         text.ptr[4] != '-' || text.ptr[7] != '-')
         return false;
-    memcpy(full, text.ptr, text.len);
-    strcpy(full + text.len, text.len == 10 ? "T00:00:00Z" : "");
+    snprintf(full, sizeof(full), "%.*s%s", (int)text.len, text.ptr,
+             text.len == 10 ? "T00:00:00Z" : "");
     if (time_parse(full, ms, &err) == 0)
         return true;
     error_clear(&err); /* then it is text */
