@@ -121,12 +121,17 @@ int apiserver_start(const struct apiserver_options *options, struct apiserver **
     return 0;
 }
 
+void apiserver_close(struct apiserver *server)
+{
+    cancel_request(server->stopping);
+    http_server_stop(steal(&server->http));
+}
+
 void apiserver_stop(struct apiserver *server)
 {
     if (server == NULL)
         return;
-    cancel_request(server->stopping);
-    http_server_stop(server->http);
+    apiserver_close(server);
     housekeeping_stop(server->housekeeping);
     kube_client_free(server->client);
     documents_free(server->documents);

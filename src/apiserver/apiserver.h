@@ -39,7 +39,10 @@ struct apiserver_options {
  * HTTPS.  Ready when it returns. */
 int apiserver_start(const struct apiserver_options *options, struct apiserver **out,
                     struct error **err);
-void apiserver_stop(struct apiserver *server); /* answers what is running, closes, frees */
+/* Answers what is running and serves nothing over the network any more; clients in the process go on.
+ * What is mounted may be freed afterwards. */
+void apiserver_close(struct apiserver *server);
+void apiserver_stop(struct apiserver *server); /* closes, and frees */
 
 /* Before traffic that needs it. */
 void apiserver_set_backend(struct apiserver *server, const struct apiserver_backend *backend);

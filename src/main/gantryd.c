@@ -15,13 +15,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "cli/command.h"
 #include "cli/home.h"
 #include "inventory/inventory.h"
 #include "kube/client.h"
 #include "move/vm/vm_move.h"
-#include "net/http_client.h"
 #include "node/node.h"
+#include "validation/validation.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -37,6 +38,7 @@ struct options {
     const char *listen;
     const char *kubeconfig; /* of a cluster, or NULL */
     const char *main_namespace;
+    const char *policy_dir; /* users' rules, or NULL */
     int64_t ready_fd; /* 0: none */
     bool no_node, no_controllers, in_cluster;
     bool verbose;
@@ -52,8 +54,13 @@ struct parts {
     struct kube_client *client;      /* the controllers' */
     struct kube_client *node_client; /* the agent's */
     struct inventory *inventory;
+    struct validation *validation;
     struct vm_move *move;
     struct node *node;
+    /* The inventory's threads tell those who listen, under this lock, so that nobody is told who is
+     * stopping; what they do is put keys on queues. */
+    pthread_mutex_t listeners_lock;
+    bool listening; /* guarded by listeners_lock: validation and move are there */
 };
 
 /* The folder of our own programs: where we lie. */
@@ -97,13 +104,21 @@ static int start_clients(struct parts *p, struct error **err)
     return p->client == NULL ? -1 : 0;
 }
 
-/* The inventory tells of changes before the controllers are there to hear. */
+static void set_listening(struct parts *p, bool listening)
+{
+    LOCK_SCOPE(&p->listeners_lock);
+    p->listening = listening;
+}
+
 static void inventory_changed(void *arg, const char *ns, const char *name)
 {
     struct parts *p = arg;
+    LOCK_SCOPE(&p->listeners_lock);
 
-    if (p->move != NULL)
-        vm_move_inventory_changed(p->move, ns, name);
+    if (!p->listening)
+        return; /* before the controllers are there, or once they stop */
+    validation_wake(p->validation);
+    vm_move_inventory_changed(p->move, ns, name);
 }
 
 static int start_controllers(struct parts *p, struct error **err)
@@ -124,12 +139,26 @@ static int start_controllers(struct parts *p, struct error **err)
         apiserver_mount(p->server, "/schema", inventory_handle, p->inventory);
     }
 
+    const struct validation_options validation_options = {
+        .client = p->client,
+        .inventory = p->inventory,
+        .ns = p->options->main_namespace,
+        .folder = p->options->policy_dir,
+    };
+    if (validation_start(&validation_options, &p->validation, err) == -1)
+        return -1;
+    if (p->server != NULL)
+        apiserver_mount(p->server, "/v1/data", validation_handle, p->validation);
+
     const struct vm_move_options move_options = {
         .client = p->client,
         .inventory = p->inventory,
         .main_namespace = p->options->main_namespace,
     };
-    return vm_move_start(&move_options, &p->move, err);
+    if (vm_move_start(&move_options, &p->move, err) == -1)
+        return -1;
+    set_listening(p, true);
+    return 0;
 }
 
 static int start_node(struct parts *p, struct error **err)
@@ -158,6 +187,7 @@ static void stop(struct parts *p, bool machines_too)
 {
     struct error *err = NULL;
 
+    set_listening(p, false);
     if (p->move != NULL)
         vm_move_stop(p->move);
     if (p->node != NULL && machines_too && node_stop_all(p->node, &err) == -1) {
@@ -166,6 +196,11 @@ static void stop(struct parts *p, bool machines_too)
     }
     if (p->node != NULL)
         node_stop(p->node);
+    /* its handlers ask inventory and validation */
+    if (p->server != NULL)
+        apiserver_close(p->server);
+    if (p->validation != NULL)
+        validation_stop(p->validation);
     inventory_free(p->inventory);
     kube_client_free(p->node_client);
     kube_client_free(p->client);
@@ -254,6 +289,8 @@ static int daemon_main(const struct command *self, int argc, char **argv)
          "work on the cluster whose pod this is"},
         {"namespace", 0, OPTION_TEXT, &options.main_namespace, "NAME",
          "the controllers' own namespace"},
+        {"policy-dir", 0, OPTION_TEXT, &options.policy_dir, "DIR",
+         "users' validation rules, besides those of the ConfigMap"},
         {"no-node", 0, OPTION_FLAG, &options.no_node, NULL, "run no pods and no machines"},
         {"no-controllers", 0, OPTION_FLAG, &options.no_controllers, NULL,
          "run no inventory and no controllers"},
@@ -276,7 +313,7 @@ static int daemon_main(const struct command *self, int argc, char **argv)
     for (size_t i = 0; i < options.debug.len; i++)
         log_enable_debug(options.debug.ptr[i]);
 
-    struct parts parts = {.options = &options};
+    struct parts parts = {.options = &options, .listeners_lock = PTHREAD_MUTEX_INITIALIZER};
     status = run(&parts);
     word_list_reset(&options.debug);
     return status;
