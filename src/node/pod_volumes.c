@@ -551,6 +551,9 @@ static int add_conversion(struct agent *agent, json_t *spec, struct error **err)
         return -1;
     add_mount(spec, appliance, APPLIANCE_DIR, true, false);
     obj_put_str(spec, "env.LIBGUESTFS_PATH", APPLIANCE_DIR);
+    /* libosinfo follows /usr/share/misc/usb.ids into here, and fails without it. */
+    if (file_exists("/var/lib/usbutils"))
+        add_mount(spec, "/var/lib/usbutils", "/var/lib/usbutils", true, false);
     if (machine_has_kvm(agent))
         add_mount(spec, "/dev/kvm", "/dev/kvm", false, true);
     return 0;

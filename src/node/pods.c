@@ -32,6 +32,7 @@ enum {
     LOOK_MS = 30000,  /* at running containers, should the news of an end get lost */
     END_MS = 10000,   /* for killed containers to be gone */
     GRACE_SECONDS = 30,
+    QUIET_MS = 10000, /* for what a new Pod names to come about */
     MESSAGE_MAX = 4096,
     SMALL_FILE_MAX = 4096,
 };
@@ -202,6 +203,8 @@ static void report_waiting(struct agent *agent, const json_t *pod, struct pod_co
                                                                           : "FailedMount";
 
     c->waiting_message = error_format(err);
+    if (err->code == ERROR_UNAVAILABLE && time_now_ms() - meta_created_ms(pod) < QUIET_MS)
+        return;
     if (!str_eq(c->waiting_message, waiting_message(pod, c)))
         agent_event(agent, &KIND_POD, pod, true, reason, "%s", c->waiting_message);
 }
@@ -474,6 +477,33 @@ static int reconcile(void *arg, const char *ns, const char *name, struct cancel 
     return done;
 }
 
+static bool mounts_claim(const json_t *pod, const char *claim)
+{
+    const json_t *volume;
+    size_t i;
+
+    json_array_foreach(obj_arr(pod, "spec.volumes"), i, volume)
+        if (str_eq(obj_str(volume, "persistentVolumeClaim.claimName", ""), claim))
+            return true;
+    return false;
+}
+
+/* A claim that is bound lets Pods start that wait for it. */
+static void add_pods_of(struct controller *controller, const json_t *claim, void *arg)
+{
+    struct agent *agent = arg;
+
+    if (!str_eq(obj_str(claim, "status.phase", ""), "Bound"))
+        return;
+    json_auto_t *pods = kube_cache_list(agent->pods, meta_ns(claim), NULL);
+    const json_t *pod;
+    size_t i;
+    json_array_foreach(pods, i, pod)
+        if (str_eq(obj_str(pod, "status.phase", "Pending"), "Pending") &&
+            mounts_claim(pod, meta_name(claim)))
+            controller_add(controller, meta_ns(pod), meta_name(pod));
+}
+
 static void on_exit_of(void *arg, const char *ns, const char *name)
 {
     struct pods *pods = arg;
@@ -490,6 +520,7 @@ int pods_start(struct agent *agent, struct pods **out, struct error **err)
     pods->agent = agent;
     pods->controller = controller_new(&spec);
     controller_watch(pods->controller, agent->pods);
+    controller_watch_map(pods->controller, agent->claims, add_pods_of, agent);
     if (exit_watch_start(on_exit_of, pods, &pods->exits, err) == -1 ||
         controller_start(pods->controller, err) == -1)
         return -1;

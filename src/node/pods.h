@@ -22,7 +22,7 @@ struct cancel;
 struct error;
 struct pods;
 
-/* Needs agent->pods, not yet started: handlers are added to it. */
+/* Needs agent->pods and agent->claims, not yet started: handlers are added to them. */
 int pods_start(struct agent *agent, struct pods **out, struct error **err);
 
 /* Once the cache has its first list: removes folders whose Pod is gone. */
