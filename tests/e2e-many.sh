@@ -44,7 +44,7 @@ moves_all_of_them() {
     echo "at most $most at once"
     [ "$most" -le "$LIMIT" ]
     [ "$most" -gt 1 ]
-    has_condition migration many Succeeded
+    has_condition migration many Succeeded || fail "$(vm_error many)"
 }
 
 every_disk_is_the_sources() {
