@@ -14,7 +14,7 @@ enum rego_version {
 };
 
 /* Deepest nesting of terms and bodies in a source text. */
-enum { PARSER_DEPTH_MAX = 256 };
+enum { PARSER_DEPTH_MAX = 256, PARSER_WORK_MAX = 20 * 1000 * 1000 };
 
 /* Parses a whole file.  FILE and TEXT must live as long as ARENA.  NULL with diagnostics. */
 struct module *rego_parse_module(struct arena *arena, const char *file, struct span text,

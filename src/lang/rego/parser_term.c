@@ -4,8 +4,13 @@
 DEFINE_VECTOR(term_list, struct term *)
 DEFINE_CLEANUP_IN_PLACE(term_list, struct term_list, term_list_reset)
 
+/* Alternatives are tried in turn; a text in which that multiplies is refused. */
 static bool enter(struct parser *p)
 {
+    if (++p->work > PARSER_WORK_MAX) {
+        parser_fail(p, "the text has too many readings: use parentheses or fewer levels");
+        return false;
+    }
     if (p->depth >= PARSER_DEPTH_MAX) {
         parser_fail(p, "max nesting depth of %d reached", PARSER_DEPTH_MAX);
         return false;
@@ -48,6 +53,17 @@ static struct term *new_comprehension(struct parser *p, struct loc loc, enum ter
     return term;
 }
 
+/* HEAD, read in search of a comprehension, is the first item if it ends like one. */
+static bool take_first(struct parser *p, struct term *head, const char *end,
+                       struct term_list *items)
+{
+    if (!parser_is_punct(p, ",") && !parser_is_punct(p, end))
+        return false;
+    parser_take_punct(p, ",");
+    term_list_push(items, head);
+    return true;
+}
+
 static struct term *parse_array(struct parser *p)
 {
     CLEANUP(term_list) struct term_list items = {0};
@@ -56,22 +72,32 @@ static struct term *parse_array(struct parser *p)
 
     if (!parser_is_punct(p, "]")) {
         struct term *head = parser_infix(p, true);
-        if (head != NULL && parser_is_punct(p, "|")) {
+        if (head == NULL)
+            return NULL;
+        if (parser_is_punct(p, "|")) {
             struct body *body = parse_comprehension(p, "]");
             if (body != NULL)
                 return new_comprehension(p, loc, TERM_ARRAY_COMP, NULL, head, body);
         }
-        p->pos = start;
+        if (!take_first(p, head, "]", &items))
+            p->pos = start;
     }
     if (!parse_items(p, "]", &items))
         return NULL;
     return ast_items(p->arena, loc, TERM_ARRAY, items.ptr, items.len);
 }
 
-static struct term *parse_object(struct parser *p, struct loc loc)
+/* The rest of an object behind its first pair, KEY and VALUE, unless these are NULL. */
+static struct term *parse_object(struct parser *p, struct loc loc, struct term *key_read,
+                                 struct term *value_read)
 {
     CLEANUP(term_list) struct term_list items = {0};
 
+    if (key_read != NULL) {
+        term_list_push(&items, key_read);
+        term_list_push(&items, value_read);
+        parser_take_punct(p, ",");
+    }
     while (!parser_is_punct(p, "}")) {
         struct term *key = parser_infix(p, false);
         if (key == NULL || !parser_expect(p, ":"))
@@ -98,22 +124,29 @@ static struct term *parse_braces(struct parser *p)
     if (parser_take_punct(p, "}"))
         return ast_items(p->arena, loc, TERM_OBJECT, NULL, 0);
     struct term *head = parser_infix(p, true);
-    if (head != NULL && parser_is_punct(p, "|")) {
+    if (head == NULL)
+        return NULL;
+    if (parser_is_punct(p, "|")) {
         struct body *body = parse_comprehension(p, "}");
         if (body != NULL)
             return new_comprehension(p, loc, TERM_SET_COMP, NULL, head, body);
     }
-    if (head != NULL && parser_take_punct(p, ":")) {
+    if (parser_take_punct(p, ":")) {
         struct term *value = parser_infix(p, true);
-        if (value != NULL && parser_is_punct(p, "|")) {
+        if (value == NULL)
+            return NULL;
+        if (parser_is_punct(p, "|")) {
             struct body *body = parse_comprehension(p, "}");
             if (body != NULL)
                 return new_comprehension(p, loc, TERM_OBJECT_COMP, head, value, body);
         }
+        if (parser_is_punct(p, ",") || parser_is_punct(p, "}"))
+            return parse_object(p, loc, head, value);
         p->pos = start;
-        return parse_object(p, loc);
+        return parse_object(p, loc, NULL, NULL);
     }
-    p->pos = start;
+    if (!take_first(p, head, "}", &items))
+        p->pos = start;
     if (!parse_items(p, "}", &items))
         return NULL;
     return ast_items(p->arena, loc, TERM_SET, items.ptr, items.len);
