@@ -9,7 +9,7 @@ ova "$work/good" web 2 --network "VM Network" --mac 52:54:00:00:01:01
 ova "$work/good" db 1 --network "VM Network" --mac 52:54:00:00:01:02
 ova "$work/good" hooky 1 --network "VM Network" --mac 52:54:00:00:01:03
 ova "$work/good" other 1 --network "Other Network"
-provider good "$work/good"
+provider good "$work/good" >/dev/null
 maps good >/dev/null
 
 moves_every_byte() {

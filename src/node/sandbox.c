@@ -237,6 +237,9 @@ static int add_mounts(struct build *b, const json_t *container, struct error **e
             return error_wrap(err, "mount %zu", i);
         if (!is_safe_target(to))
             return error_set(err, ERROR_INVALID, "mount path \"%s\" is not a plain absolute path", to);
+        /* bubblewrap would only find out once it has told us that the container is there */
+        if (!file_exists(from))
+            return error_set(err, ERROR_UNAVAILABLE, "nothing to mount at \"%s\"", from);
         add_parents(b, to);
         args3(b,
               obj_bool(mount, "device", false) ? "--dev-bind"
