@@ -139,15 +139,12 @@ static bool at_end(const struct parser *p, const char *end)
     return end[0] == '\0' ? peek(p)->kind == TOKEN_END : parser_is_punct(p, end);
 }
 
-struct body *parser_body(struct parser *p, const char *end)
+static struct body *read_body(struct parser *p, const char *end)
 {
     struct body *body = (struct body *)arena_calloc(p->arena, 1, sizeof(*body));
 
     if (at_end(p, end))
         return (struct body *)parser_fail(p, "found empty body");
-    if (p->depth >= PARSER_DEPTH_MAX)
-        return (struct body *)parser_fail(p, "max nesting depth of %d reached", PARSER_DEPTH_MAX);
-    p->depth++;
     for (;;) {
         struct expr *expr = parser_literal(p);
         if (expr == NULL)
@@ -162,6 +159,15 @@ struct body *parser_body(struct parser *p, const char *end)
             return (struct body *)parser_fail(p, "unexpected token: expected \\n or ;%s%s",
                                               end[0] != '\0' ? " or " : "", end);
     }
+    return body;
+}
+
+struct body *parser_body(struct parser *p, const char *end)
+{
+    if (p->depth >= PARSER_DEPTH_MAX)
+        return (struct body *)parser_fail(p, "max nesting depth of %d reached", PARSER_DEPTH_MAX);
+    p->depth++;
+    struct body *body = read_body(p, end);
     p->depth--;
     return body;
 }

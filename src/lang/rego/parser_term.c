@@ -78,8 +78,8 @@ static struct term *parse_array(struct parser *p)
             struct body *body = parse_comprehension(p, "]");
             if (body != NULL)
                 return new_comprehension(p, loc, TERM_ARRAY_COMP, NULL, head, body);
-        }
-        if (!take_first(p, head, "]", &items))
+            p->pos = start;
+        } else if (!take_first(p, head, "]", &items))
             p->pos = start;
     }
     if (!parse_items(p, "]", &items))
@@ -115,6 +115,14 @@ static struct term *parse_object(struct parser *p, struct loc loc, struct term *
     return ast_items(p->arena, loc, TERM_OBJECT, items.ptr, items.len);
 }
 
+static struct term *parse_set(struct parser *p, struct loc loc)
+{
+    CLEANUP(term_list) struct term_list items = {0};
+    if (!parse_items(p, "}", &items))
+        return NULL;
+    return ast_items(p->arena, loc, TERM_SET, items.ptr, items.len);
+}
+
 static struct term *parse_braces(struct parser *p)
 {
     CLEANUP(term_list) struct term_list items = {0};
@@ -130,6 +138,8 @@ static struct term *parse_braces(struct parser *p)
         struct body *body = parse_comprehension(p, "}");
         if (body != NULL)
             return new_comprehension(p, loc, TERM_SET_COMP, NULL, head, body);
+        p->pos = start;
+        return parse_set(p, loc);
     }
     if (parser_take_punct(p, ":")) {
         struct term *value = parser_infix(p, true);
@@ -139,17 +149,17 @@ static struct term *parse_braces(struct parser *p)
             struct body *body = parse_comprehension(p, "}");
             if (body != NULL)
                 return new_comprehension(p, loc, TERM_OBJECT_COMP, head, value, body);
-        }
-        if (parser_is_punct(p, ",") || parser_is_punct(p, "}"))
+        } else if (parser_is_punct(p, ",") || parser_is_punct(p, "}"))
             return parse_object(p, loc, head, value);
         p->pos = start;
         return parse_object(p, loc, NULL, NULL);
     }
-    if (!take_first(p, head, "}", &items))
-        p->pos = start;
-    if (!parse_items(p, "}", &items))
-        return NULL;
-    return ast_items(p->arena, loc, TERM_SET, items.ptr, items.len);
+    if (take_first(p, head, "}", &items))
+        return parse_items(p, "}", &items)
+                   ? ast_items(p->arena, loc, TERM_SET, items.ptr, items.len)
+                   : NULL;
+    p->pos = start;
+    return parse_set(p, loc);
 }
 
 static struct term *parse_call(struct parser *p, struct term *op)
