@@ -34,9 +34,9 @@ door() {
 }
 
 libraries_have_one_door() {
-    door data 'yaml\.h|libxml/'
-    door net 'curl/|microhttpd\.h|openssl/'
-    door disk 'libnbd\.h|liburing\.h|libdeflate\.h|zstd\.h|lzma\.h|archive\.h|xxhash\.h'
+    door data 'jansson\.h|yaml\.h|libxml/'
+    door net 'curl/|openssl/'
+    door disk 'libnbd\.h|libdeflate\.h|archive\.h|xxhash\.h'
     door apiserver 'sqlite3\.h'
     door node 'libvirt/'
     door lang 'pcre2\.h|gmp\.h|re2/|nettle/'

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "apiserver/user.h"
+#include "data/obj.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 struct authorizer;

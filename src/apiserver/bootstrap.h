@@ -4,7 +4,8 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stddef.h>
 
 struct apiserver;

@@ -9,8 +9,8 @@
 
 #include "base/cleanup.h"
 #include "base/vector.h"
+#include "data/obj.h"
 
-#include <jansson.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>

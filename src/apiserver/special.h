@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stdbool.h>
 
 struct call;

@@ -10,9 +10,8 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "kube/cause.h"
-
-#include <jansson.h>
 
 struct error;
 struct kube_type;

@@ -3,9 +3,9 @@
 
 #include "base/cleanup.h"
 #include "base/vector.h"
+#include "data/obj.h"
 #include "net/http_server.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 struct user {

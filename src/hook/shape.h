@@ -17,7 +17,7 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
 
 /* OBJECT in the form of SHAPE; owned by the caller.  A malformed shape ends the program. */
 json_t *shape_apply(const char *shape, const json_t *object);

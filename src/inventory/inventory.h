@@ -8,9 +8,8 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "source/source.h"
-
-#include <jansson.h>
 
 struct error;
 struct inventory;

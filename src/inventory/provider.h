@@ -6,9 +6,9 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "source/source.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 struct cancel;

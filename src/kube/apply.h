@@ -4,9 +4,9 @@
  */
 #pragma once
 
+#include "data/obj.h"
 #include "kube/cause.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

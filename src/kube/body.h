@@ -6,8 +6,8 @@
 #pragma once
 
 #include "base/vector.h"
+#include "data/obj.h"
 
-#include <jansson.h>
 #include <stddef.h>
 
 struct error;

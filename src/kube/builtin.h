@@ -8,10 +8,10 @@
  */
 #pragma once
 
+#include "data/obj.h"
 #include "kube/cause.h"
 #include "kube/type.h"
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,9 +1,8 @@
 /* Write-time rules of one kind; for builtin.c and builtin_rules.c only. */
 #pragma once
 
+#include "data/obj.h"
 #include "kube/cause.h"
-
-#include <jansson.h>
 
 enum name_style {
     NAME_SUBDOMAIN,

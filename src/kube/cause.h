@@ -8,8 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/vector.h"
-
-#include <jansson.h>
+#include "data/obj.h"
 
 enum cause_reason {
     CAUSE_REQUIRED,

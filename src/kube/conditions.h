@@ -12,7 +12,8 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stdbool.h>
 
 enum condition_category {

@@ -9,7 +9,8 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stdbool.h>
 
 struct buf;

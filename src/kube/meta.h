@@ -6,9 +6,9 @@
  */
 #pragma once
 
+#include "data/obj.h"
 #include "kube/client.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -8,7 +8,8 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stddef.h>
 
 struct buf;

@@ -1,7 +1,8 @@
 /* What both OpenAPI documents are made of; for openapi.c and openapi_v2.c only. */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stdbool.h>
 
 #define OPENAPI_META "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"

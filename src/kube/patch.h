@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
 
 struct error;
 struct schema;

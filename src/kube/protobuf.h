@@ -6,7 +6,8 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stddef.h>
 
 struct error;

@@ -5,9 +5,9 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "kube/cause.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

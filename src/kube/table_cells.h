@@ -1,7 +1,8 @@
 /* Cells of built-in kinds that a JSON path cannot give, by name; for table.c only. */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stdint.h>
 
 /* A new reference. */

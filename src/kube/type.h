@@ -7,9 +7,9 @@
 
 #include "base/cleanup.h"
 #include "base/vector.h"
+#include "data/obj.h"
 #include "kube/cause.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -5,11 +5,11 @@
  */
 #pragma once
 
+#include "data/obj.h"
 #include "kube/cache.h"
 #include "kube/client.h"
 #include "node/container.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

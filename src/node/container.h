@@ -9,10 +9,10 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "node/cgroup.h"
 #include "node/sandbox.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

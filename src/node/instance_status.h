@@ -1,9 +1,9 @@
 /* What an instance's status and its launcher Pod say.  May use: base, data, kube. */
 #pragma once
 
+#include "data/obj.h"
 #include "node/hypervisor.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

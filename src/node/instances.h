@@ -5,8 +5,8 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -5,8 +5,7 @@
 #pragma once
 
 #include "base/cleanup.h"
-
-#include <jansson.h>
+#include "data/obj.h"
 
 struct agent;
 struct error;

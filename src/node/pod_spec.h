@@ -5,9 +5,8 @@
  */
 #pragma once
 
+#include "data/obj.h"
 #include "node/container.h"
-
-#include <jansson.h>
 
 struct agent;
 struct error;

@@ -4,9 +4,9 @@
  */
 #pragma once
 
+#include "data/obj.h"
 #include "node/container.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

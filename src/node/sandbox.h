@@ -12,8 +12,8 @@
 
 #include "base/cleanup.h"
 #include "base/vector.h"
+#include "data/obj.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

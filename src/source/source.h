@@ -9,9 +9,9 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "source/machine.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -9,9 +9,8 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "lang/rego/rego.h"
-
-#include <jansson.h>
 
 struct error;
 struct rules;

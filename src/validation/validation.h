@@ -9,8 +9,8 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 
-#include <jansson.h>
 #include <stdint.h>
 
 struct error;

@@ -6,9 +6,8 @@
 #pragma once
 
 #include "base/text.h"
+#include "data/obj.h"
 #include "lang/rego/value.h"
-
-#include <jansson.h>
 
 struct error;
 

@@ -4,7 +4,8 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
+
 #include <stdbool.h>
 
 /* Forgets everything: an inventory without objects, a source of type "ova" that converts. */

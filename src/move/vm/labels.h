@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
 
 #define ANNOTATION_DISK_INDEX "forklift.konveyor.io/disk-index"
 #define ANNOTATION_DISK_SOURCE "forklift.konveyor.io/disk-source"

@@ -7,11 +7,11 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "kube/client.h"
 #include "kube/conditions.h"
 #include "kube/events.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 struct error;

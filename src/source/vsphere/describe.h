@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
 
 struct error;
 struct machine;

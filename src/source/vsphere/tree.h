@@ -11,8 +11,8 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "data/dom.h"
+#include "data/obj.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
