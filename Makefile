@@ -6,7 +6,7 @@ DIR    = demo
 GUEST  = small
 SUITE  =
 
-.PHONY: all build check demo demo-down bench fuzz format install clean
+.PHONY: all build programs check demo demo-down bench fuzz format install clean
 
 all: build
 
@@ -18,6 +18,11 @@ build: $(BUILD)/build.ninja
 	@./bootstrap build
 	ninja -C $(BUILD)
 
+# The programs alone, without the tests: what the demo waits for.
+programs: $(BUILD)/build.ninja
+	@./bootstrap build
+	ninja -C $(BUILD) programs
+
 # All tests, in a build with the address and undefined sanitizers.  SUITE=slow adds the slow peers.
 check:
 	@./bootstrap build home convert check
@@ -27,13 +32,15 @@ check:
 	tests/run $(CHECK) $(SUITE)
 
 # Starts gantry at home in $(DIR), moves a machine with hooks, and shows it running.
-demo: build
+demo: programs
 	@./bootstrap home
 	@[ $(GUEST) != debian ] || ./bootstrap convert guest
 	tests/demo/run --build $(BUILD) --dir $(DIR) --guest $(GUEST)
 
 demo-down:
-	@[ ! -x $(BUILD)/src/main/gantry ] || $(BUILD)/src/main/gantry down --all --dir $(DIR)
+	@[ ! -d $(DIR) ] || [ -x $(BUILD)/src/main/gantry ] || \
+	    { echo 'no $(BUILD)/src/main/gantry to stop it with: run "make programs" first' >&2; exit 1; }
+	@[ ! -d $(DIR) ] || $(BUILD)/src/main/gantry down --all --dir $(DIR)
 	rm -rf $(DIR)
 
 bench: build
@@ -48,8 +55,13 @@ fuzz:
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
+# A PREFIX on the command line counts in a build folder that has another one; a relative DESTDIR is
+# below this folder.
 install: build
-	meson install -C $(BUILD) --no-rebuild --destdir "$(DESTDIR)"
+	$(if $(filter command,$(origin PREFIX)),meson configure $(BUILD) -Dprefix=$(PREFIX) && \
+	    ninja -C $(BUILD))
+	meson install -C $(BUILD) --no-rebuild \
+	    $(if $(DESTDIR),--destdir "$$(realpath -m -- "$(DESTDIR)")")
 
 clean:
 	rm -rf $(BUILD) $(CHECK)
