@@ -14,7 +14,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +32,7 @@
 
 enum {
     PID_MAX = 32,
+    ACCOUNTS_MAX = 16 << 20,
     START_MS = 20000,
     LOCK_MS = 500,
     RESTART_MIN_MS = 500,
@@ -110,6 +113,38 @@ static int keep_resolver(int resolver_fd, const char *path, struct error **err)
     return 0;
 }
 
+/* Lays a copy of PATH with ENTRY at its end over PATH; the copy is DIR/NAME. */
+static int add_entry(const char *dir, const char *name, const char *path, const char *entry,
+                     struct error **err)
+{
+    CLEANUP(str) char *own = path_join(dir, name);
+    CLEANUP(str) char *text = NULL;
+
+    if (file_read(path, ACCOUNTS_MAX, &text, NULL, err) == -1)
+        return -1;
+    const char *end = str_ends_with(text, "\n") ? "" : "\n";
+    CLEANUP(str) char *more = xasprintf("%s%s%s\n", text, end, entry);
+    if (file_write(own, more, strlen(more), 0644, err) == -1)
+        return -1;
+    if (mount(own, path, NULL, MS_BIND, NULL) == -1)
+        return error_sys(err, errno, "cannot lay \"%s\" over \"%s\"", own, path);
+    return 0;
+}
+
+/* libvirt does not start without the accounts that it was built to run QEMU as, even where its
+ * settings say others.  On a machine without its system package libvirtd alone is shown them. */
+static int know_qemu_accounts(const char *dir, struct error **err)
+{
+    if (getpwnam("libvirt-qemu") == NULL &&
+        add_entry(dir, "passwd", "/etc/passwd",
+                  "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin", err) == -1)
+        return -1;
+    if (getgrnam("libvirt-qemu") == NULL &&
+        add_entry(dir, "group", "/etc/group", "libvirt-qemu:x:64055:", err) == -1)
+        return -1;
+    return 0;
+}
+
 static int enter(const char *dir, struct error **err)
 {
     char resolver[PATH_MAX] = "";
@@ -119,6 +154,8 @@ static int enter(const char *dir, struct error **err)
         resolver_fd = open(resolver, O_PATH | O_CLOEXEC);
     if (unshare(CLONE_NEWNS) == -1 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
         return error_sys(err, errno, "cannot make a mount namespace");
+    if (know_qemu_accounts(dir, err) == -1)
+        return -1;
     for (size_t i = 0; i < ARRAY_SIZE(covers); i++) {
         CLEANUP(str) char *own = path_join(dir, covers[i].own);
 
