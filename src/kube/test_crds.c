@@ -67,6 +67,8 @@ static void compile_one(const json_t *crd, void *arg)
 
 TEST(compiles_all_reference_definitions_into_a_few_megabytes)
 {
+    test_shared_dir(); /* or a skip, before anything is allocated */
+
     CLEANUP(schema_pool) struct schema_pool *pool = schema_pool_new();
     struct schema_pool_stats stats;
     size_t count = 0;
@@ -140,6 +142,8 @@ static void settle_one(const json_t *crd, void *arg)
 
 TEST(pruning_and_defaulting_settle_on_all_reference_definitions)
 {
+    test_shared_dir(); /* or a skip, before anything is allocated */
+
     CLEANUP(schema_pool) struct schema_pool *pool = schema_pool_new();
 
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
