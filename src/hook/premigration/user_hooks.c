@@ -81,14 +81,14 @@ static int check_edit(const json_t *edit, struct error **err)
     return strcmp(action, "remove") == 0 ? 0 : obj_need_str(edit, "value", &value, err);
 }
 
-static int load_edits(const char *path, json_t **out, struct error **err)
+static int parse_edits(const char *text, size_t len, json_t **out, struct error **err)
 {
-    CLEANUP(str) char *text = NULL;
-    size_t len = 0, i;
     json_t *edits, *edit;
+    size_t i;
 
-    if (file_read(path, USER_HOOK_BYTES_MAX, &text, &len, err) == -1)
-        return -1;
+    if (len > USER_HOOK_BYTES_MAX)
+        return error_set(err, ERROR_INVALID, "%zu bytes, more than %d", len, USER_HOOK_BYTES_MAX);
+
     json_auto_t *documents = obj_parse_yaml(text, len, err); /* JSON is YAML */
     if (documents == NULL)
         return -1;
@@ -104,6 +104,29 @@ static int load_edits(const char *path, json_t **out, struct error **err)
             return error_wrap(err, "edits[%zu]", i);
     *out = json_incref(edits);
     return 0;
+}
+
+int user_hooks_parse(const char *name, const char *text, size_t len, struct user_hooks **out,
+                     struct error **err)
+{
+    struct user_hook hook = {0};
+
+    if (parse_edits(text, len, &hook.edits, err) == -1)
+        return error_wrap(err, "hook \"%s\"", name);
+    hook.name = xstrdup(name);
+    *out = xcalloc(1, sizeof(**out));
+    user_hook_list_push(&(*out)->list, hook);
+    return 0;
+}
+
+static int load_edits(const char *path, json_t **out, struct error **err)
+{
+    CLEANUP(str) char *text = NULL;
+    size_t len = 0;
+
+    if (file_read(path, USER_HOOK_BYTES_MAX, &text, &len, err) == -1)
+        return -1;
+    return parse_edits(text, len, out, err);
 }
 
 static int load_one(const char *dir, const char *name, struct user_hooks *hooks, struct error **err)
