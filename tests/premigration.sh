@@ -75,6 +75,13 @@ edits_a_definition_and_ends_after_one() {
     ended 0
 }
 
+answers_unchanged_with_the_gate_off() {
+    serve --context "$work/context.json" --feature-gates "Snapshot,TargetSideMigrationHooks=false"
+    run_hook
+    cmp "$work/out.xml" "$work/domain.xml"
+    ended 0
+}
+
 serves_many_and_by_machine() {
     mkdir -p "$work/contexts"
     cp "$work/context.json" "$work/contexts/11111111-2222-3333-4444-555555555555.json"
@@ -225,8 +232,9 @@ sixty_four_at_once_are_served() {
     ended 0
 }
 
-plan 18
+plan 19
 it "edits a definition and ends after one" edits_a_definition_and_ends_after_one
+it "answers unchanged with the feature gate off" answers_unchanged_with_the_gate_off
 it "serves many, each machine with its own context" serves_many_and_by_machine
 it "serves a client that never half-closes" serves_a_client_that_never_half_closes
 it "tells the client why a hook failed" the_client_learns_why_a_hook_failed

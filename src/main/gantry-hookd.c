@@ -11,10 +11,12 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "hook/premigration/facts.h"
+#include "hook/premigration/gate.h"
 #include "hook/premigration/server.h"
 #include "hook/premigration/user_hooks.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -128,9 +130,9 @@ static int hookd_main(const struct command *self, int argc, char **argv)
 {
     const char *socket_path = SOCKET_PATH;
     struct contexts contexts = {0};
-    const char *hooks_dir = NULL;
+    const char *hooks_dir = NULL, *gates = "";
     int64_t exchanges = 1, timeout_s = 0, also_uid = 0;
-    bool quiet = false;
+    bool quiet = false, gate_on = true;
     const struct option_spec specs[] = {
         {"socket", 0, OPTION_TEXT, &socket_path, "PATH", "listen there (default " SOCKET_PATH ")"},
         {"context", 0, OPTION_TEXT, &contexts.file, "FILE", "the target's facts, as JSON"},
@@ -143,6 +145,8 @@ static int hookd_main(const struct command *self, int argc, char **argv)
          "give up when they did not come by then (default 0: never)"},
         {"allow-uid", 0, OPTION_INT, &also_uid, "UID",
          "let that user connect too (107 in KubeVirt's image)"},
+        {"feature-gates", 0, OPTION_TEXT, &gates, "TEXT",
+         "GATE=false turns LibvirtHooksServerAndClient off (default: on)"},
         {"quiet", 'q', OPTION_FLAG, &quiet, NULL, "log only refusals"},
     };
     CLEANUP(word_list) struct word_list words = {0};
@@ -155,6 +159,8 @@ static int hookd_main(const struct command *self, int argc, char **argv)
         return command_usage(self, "\"%s\" is not expected", words.ptr[0]);
     if ((contexts.file == NULL) == (contexts.dir == NULL))
         return command_usage(self, "one of --context and --context-dir is needed");
+    if (premigration_gate(gates, &gate_on, &err) == -1)
+        return command_fail(err);
 
     log_init("gantry-hookd", quiet ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, 2);
 
@@ -165,6 +171,7 @@ static int hookd_main(const struct command *self, int argc, char **argv)
     const struct hook_server_options options = {
         .socket_path = socket_path,
         .user_hooks = user_hooks,
+        .gate_off = !gate_on,
         .exchanges = (uint64_t)exchanges,
         .also_uid = (uid_t)also_uid,
         .find = find_facts,
@@ -182,5 +189,6 @@ int main(int argc, char **argv)
         "edit the definitions of machines that migrate to this host", hookd_main};
 
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_ARENA_MAX, 2); /* else each exchange's thread keeps memory of its own */
     return command_single("gantry-hookd", &self, argc, argv);
 }

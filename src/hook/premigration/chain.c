@@ -56,8 +56,9 @@ static void add_name(struct buf *names, const char *name)
     buf_printf(names, "%s%s", names->len == 0 ? "" : " ", name);
 }
 
-static int run_built_in(const struct chain *chain, struct dom *dom, struct buf *names,
-                        struct error **err)
+/* Runs the built-in hooks, each checked by itself. */
+static int run_each(const struct chain *chain, struct dom *dom, struct buf *names,
+                    struct error **err)
 {
     for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
         const struct hook *hook = &hooks[i];
@@ -74,6 +75,49 @@ static int run_built_in(const struct chain *chain, struct dom *dom, struct buf *
         add_name(names, hook->name);
     }
     return 0;
+}
+
+/* Runs the built-in hooks with one check behind the last: what libvirt will see.  Most of the time
+ * goes into copies and checks.  *CHECKED is false if a hook failed by itself. */
+static int run_together(const struct chain *chain, struct dom *before, struct dom *dom,
+                        struct buf *names, bool *checked, struct error **err)
+{
+    *checked = false;
+    for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+        const struct hook *hook = &hooks[i];
+
+        if (!hook->applies(chain->facts, dom_root(dom)))
+            continue;
+        if (hook->edit(chain->facts, dom, err) == -1)
+            return error_wrap(err, "hook \"%s\"", hook->name);
+        add_name(names, hook->name);
+    }
+    *checked = true;
+    return names->len == 0 ? 0 : premigration_check(before, dom, err);
+}
+
+/* A check that fails is repeated hook by hook, so that the reason names the hook. */
+static int run_built_in(const struct chain *chain, struct dom *dom, struct buf *names,
+                        struct error **err)
+{
+    bool checked;
+
+    if (chain->observer != NULL)
+        return run_each(chain, dom, names, err);
+
+    CLEANUP(dom) struct dom *before = dom_copy(dom);
+    if (run_together(chain, before, dom, names, &checked, err) == 0)
+        return 0;
+    if (checked) {
+        CLEANUP(buf) struct buf again = BUF_INIT(HOOK_NAMES_MAX);
+        CLEANUP(error) struct error *named = NULL;
+
+        if (run_each(chain, before, &again, &named) == -1) {
+            error_clear(err);
+            *err = steal(&named);
+        }
+    }
+    return -1;
 }
 
 static int run_users(const struct chain *chain, struct dom **dom, struct buf *names,

@@ -31,6 +31,7 @@ struct hook_server_options {
     const char *socket_path;
     uint64_t exchanges; /* serve so many and stop listening; 0: no limit */
     const struct user_hooks *user_hooks; /* or NULL; must outlive the server */
+    bool gate_off; /* the feature gate is off: answer every definition as it came */
     uid_t also_uid;     /* a further user that may connect (KubeVirt's 107); 0: none */
     /* The facts for the machine with that uuid and name (either may be NULL): *OUT is the caller's to
      * free.  A failure refuses the migration with its reason. */
