@@ -50,11 +50,20 @@ cgroup_controllers = []
 seccomp_sandbox = 0
 stdio_handler = "file"
 EOF
+    # libvirtd wants the account even so; without its system package this machine has none
+    for file in passwd group; do
+        cp /etc/$file "$d/$file"
+        grep -q '^libvirt-qemu:' /etc/$file || case $file in
+        passwd) echo 'libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin' ;;
+        group) echo 'libvirt-qemu:x:64055:' ;;
+        esac >>"$d/$file"
+    done
     # the hook is there before the daemon starts: it is not looked for later
     cp "$bin/gantry-libvirt-hook" "$d/etc/hooks/qemu"
     ln -s "$nodes/shared/$1/hook" "$d/etc/hooks/migration-hook-socket"
     unshare --mount --net --uts --ipc --pid --fork --kill-child --mount-proc bash -c "
         mount --make-rprivate /
+        mount --bind $d/passwd /etc/passwd; mount --bind $d/group /etc/group
         mount --bind $d/run /run; mount --bind $d/etc /etc/libvirt
         mount --bind $d/var /var/lib/libvirt; mount --bind $d/log /var/log/libvirt
         mount --bind $d/cache /var/cache/libvirt

@@ -88,8 +88,10 @@ creates_by_words() {
 
 applies_on_the_server() {
     kubectl apply -f "$work/one.yaml"
+    minor=$(kubectl version --client 2>/dev/null | sed -n 's/.*v1\.\([0-9]*\)\..*/\1/p' | head -n 1)
     kubectl apply --server-side -f "$work/one.yaml"
-    kubectl apply --server-side -f "$work/two.yaml"
+    # since 1.26 kubectl takes over what it applied as a client; before, a person has to say so
+    kubectl apply --server-side $([ "$minor" -ge 26 ] || echo --force-conflicts) -f "$work/two.yaml"
     if kubectl apply --server-side --field-manager=other -f "$work/one.yaml" >"$work/out" 2>&1; then
         return 1
     fi
