@@ -232,8 +232,11 @@ static void release_owner(struct collection *c, const struct owner *owner)
 
     if (object == NULL || owner->blocking > 0 || owner->failed)
         return;
-    if (meta_remove_finalizer(object, FINALIZER_ORPHAN) |
-        meta_remove_finalizer(object, FINALIZER_FOREGROUND))
+
+    bool had_orphan = meta_remove_finalizer(object, FINALIZER_ORPHAN);
+    bool had_foreground = meta_remove_finalizer(object, FINALIZER_FOREGROUND);
+
+    if (had_orphan || had_foreground)
         update_object(c, served, object);
 }
 

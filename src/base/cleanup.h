@@ -28,7 +28,8 @@
         fn(p);                                                                                     \
     }
 
-#define CLEANUP(name) __attribute__((cleanup(cleanup_##name)))
+/* Unused: some values are held only to be released. */
+#define CLEANUP(name) __attribute__((cleanup(cleanup_##name), unused))
 
 /* Takes the pointer out of *PP, which becomes NULL. */
 #define steal(pp)                                                                                  \

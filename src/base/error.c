@@ -75,7 +75,7 @@ static enum error_code code_of_errno(int sys)
     }
 }
 
-static struct error *link_new(enum error_code code, int sys, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static struct error *link_new(enum error_code code, int sys, const char *format, va_list args)
 {
     struct error *link = xcalloc(1, sizeof(*link));
 

@@ -57,7 +57,7 @@ static int64_t now_ms(void)
 }
 
 /* Ends the program with one line that libvirt shows to whoever asked for the migration. */
-static _Noreturn void fail(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static _Noreturn void fail(const char *format, ...)
 {
     va_list args;
 

@@ -45,8 +45,8 @@ const struct builtin *builtin_all(size_t *count)
     return table;
 }
 
-static const struct rval *fail(struct builtin_call *call, const char *code, const char *format,
-                               va_list args)
+__attribute__((format(printf, 3, 0))) static const struct rval *
+fail(struct builtin_call *call, const char *code, const char *format, va_list args)
 {
     char text[400];
     int len = snprintf(text, sizeof(text), "%s: ", call->name);
