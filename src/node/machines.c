@@ -321,12 +321,12 @@ int machines_act(struct machines *machines, const char *ns, const char *name, co
 
     if (kube_get(agent->client, &KIND_VM, ns, name, &vm, err) == -1)
         return -1;
-    json_auto_t *owned = vm;
+    __attribute__((unused)) json_auto_t *owned = vm;
     if (vm == NULL)
         return error_set(err, ERROR_NOT_FOUND, "virtualmachine \"%s\" not found", name);
     if (kube_get(agent->client, &KIND_VMI, ns, name, &vmi, err) == -1)
         return -1;
-    json_auto_t *owned_vmi = vmi;
+    __attribute__((unused)) json_auto_t *owned_vmi = vmi;
     const char *strategy = strategy_of(vm);
     bool running = vmi != NULL && !has_ended(vmi);
 

@@ -219,7 +219,7 @@ static int provision(struct agent *agent, const json_t *claim, const json_t *cla
         if (kube_get(agent->client, &KIND_PV, NULL, name, &found, err) == -1)
             return -1;
     }
-    json_auto_t *owned = found;
+    __attribute__((unused)) json_auto_t *owned = found;
     if (owned == NULL)
         return error_set(err, ERROR_CONFLICT, "volume \"%s\" went away", name);
     if (make_content(claim, path, size, err) == -1 || bind(agent, claim, owned, err) == -1)
@@ -362,7 +362,7 @@ static int volume_reconcile(void *arg, const char *ns, const char *name, struct 
     /* The server, not the cache: what is removed here is gone. */
     if (kube_get(agent->client, &KIND_PVC, claim_ns, claim_name, &claim, err) == -1)
         return -1;
-    json_auto_t *owned = claim;
+    __attribute__((unused)) json_auto_t *owned = claim;
     if (owned != NULL && str_eq(meta_uid(owned), uid))
         return 0;
     if (is_in_use(agent, claim_ns, claim_name)) {
@@ -387,7 +387,7 @@ static int make_default_class(struct agent *agent, struct error **err)
 
     if (kube_list(agent->client, &KIND_STORAGE_CLASS, NULL, NULL, &classes, err) == -1)
         return -1;
-    json_auto_t *owned = classes;
+    __attribute__((unused)) json_auto_t *owned = classes;
     if (json_array_size(owned) > 0)
         return 0;
 
@@ -443,7 +443,7 @@ int volumes_find(struct agent *agent, const char *ns, const char *name, char **p
 
     if (kube_get(agent->client, &KIND_PVC, ns, name, &claim, err) == -1)
         return -1;
-    json_auto_t *owned_claim = claim;
+    __attribute__((unused)) json_auto_t *owned_claim = claim;
     const char *volume_of = obj_str(claim, "spec.volumeName", "");
     if (claim == NULL)
         return error_set(err, ERROR_NOT_FOUND, "persistentvolumeclaim \"%s\" not found", name);
@@ -451,7 +451,7 @@ int volumes_find(struct agent *agent, const char *ns, const char *name, char **p
         return error_set(err, ERROR_UNAVAILABLE, "persistentvolumeclaim \"%s\" is not bound yet", name);
     if (kube_get(agent->client, &KIND_PV, NULL, volume_of, &volume, err) == -1)
         return -1;
-    json_auto_t *owned_volume = volume;
+    __attribute__((unused)) json_auto_t *owned_volume = volume;
     const char *dir = obj_str(volume, "spec.hostPath.path", obj_str(volume, "spec.local.path", NULL));
     if (dir == NULL)
         return error_set(err, ERROR_UNSUPPORTED,
