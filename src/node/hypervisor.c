@@ -24,10 +24,18 @@
 enum { KEEPER_MS = 30000, CONNECT_MS = 60000, CONNECT_AGAIN_MS = 100, OUTPUT_MAX = 4096,
        KEEPALIVE_S = 5, ATTEMPTS = 3 };
 
+/* Who is told of events.  libvirt's loop may still deliver one after its connection is closed, so
+ * each registration holds a reference. */
+struct listener {
+    pthread_mutex_t lock;
+    unsigned references;                            /* guarded by lock */
+    void (*on_change)(void *arg, const char *name); /* guarded by lock; NULL: nobody any more */
+    void *arg;
+};
+
 struct hypervisor {
     char *dir, *helper_dir;
-    void (*on_change)(void *arg, const char *name);
-    void *arg;
+    struct listener *listener;
     pthread_mutex_t lock;
     virConnectPtr connection; /* guarded by lock; NULL: none */
 };
@@ -79,6 +87,33 @@ static int fail(struct error **err, const char *what, const char *name)
                      error == NULL || error->message == NULL ? "no reason given" : error->message);
 }
 
+static void listener_hold(struct listener *listener)
+{
+    LOCK_SCOPE(&listener->lock);
+    listener->references++;
+}
+
+/* libvirt's virFreeCallback. */
+static void listener_release(void *arg)
+{
+    struct listener *listener = arg;
+
+    pthread_mutex_lock(&listener->lock);
+    bool last = --listener->references == 0;
+    pthread_mutex_unlock(&listener->lock);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&listener->lock);
+    free(listener);
+}
+
+/* Waits for a call that is under way; there is none afterwards. */
+static void listener_silence(struct listener *listener)
+{
+    LOCK_SCOPE(&listener->lock);
+    listener->on_change = NULL;
+}
+
 int hypervisor_new(const struct hypervisor_options *options, struct hypervisor **out,
                    struct error **err)
 {
@@ -87,8 +122,10 @@ int hypervisor_new(const struct hypervisor_options *options, struct hypervisor *
     pthread_once(&events_once, events_start);
     hypervisor->dir = xstrdup(options->dir);
     hypervisor->helper_dir = xstrdup(options->helper_dir);
-    hypervisor->on_change = options->on_change;
-    hypervisor->arg = options->arg;
+    hypervisor->listener = xcalloc(1, sizeof(*hypervisor->listener));
+    *hypervisor->listener = (struct listener){
+        .references = 1, .on_change = options->on_change, .arg = options->arg};
+    pthread_mutex_init(&hypervisor->listener->lock, NULL);
     pthread_mutex_init(&hypervisor->lock, NULL);
     *out = hypervisor;
     return 0;
@@ -98,6 +135,8 @@ void hypervisor_free(struct hypervisor *hypervisor)
 {
     if (hypervisor == NULL)
         return;
+    listener_silence(hypervisor->listener);
+    listener_release(hypervisor->listener);
     if (hypervisor->connection != NULL)
         virConnectClose(hypervisor->connection);
     pthread_mutex_destroy(&hypervisor->lock);
@@ -134,10 +173,12 @@ static int start_keeper(struct hypervisor *hypervisor, struct error **err)
 
 static int on_event(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *arg)
 {
-    struct hypervisor *hypervisor = arg;
+    struct listener *listener = arg;
 
     log_debug("event: machine=%s event=%d detail=%d", virDomainGetName(domain), event, detail);
-    hypervisor->on_change(hypervisor->arg, virDomainGetName(domain));
+    LOCK_SCOPE(&listener->lock);
+    if (listener->on_change != NULL)
+        listener->on_change(listener->arg, virDomainGetName(domain));
     return 0;
 }
 
@@ -191,9 +232,13 @@ static virConnectPtr connect_to(struct hypervisor *hypervisor, struct error **er
     if (connection == NULL)
         return NULL;
     virConnectSetKeepAlive(connection, KEEPALIVE_S, 3);
+    listener_hold(hypervisor->listener);
     if (virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                         VIR_DOMAIN_EVENT_CALLBACK(on_event), hypervisor, NULL) == -1)
+                                         VIR_DOMAIN_EVENT_CALLBACK(on_event), hypervisor->listener,
+                                         listener_release) == -1) {
         log_warn("no events from libvirtd: %s", virGetLastErrorMessage());
+        listener_release(hypervisor->listener);
+    }
     log_info("libvirtd connected: dir=%s", hypervisor->dir);
 
     LOCK_SCOPE(&hypervisor->lock);
