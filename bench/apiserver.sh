@@ -3,7 +3,7 @@
 #
 # Prints one line per figure; doc/design/apiserver.md has the budgets they stand beside.
 set -eu
-build=${1:?usage: apiserver.sh BUILD}
+build=${1:-$BUILD}
 work=$(mktemp -d "${TMPDIR:-/tmp}/gantry-bench.XXXXXX")
 mkfifo "$work/stdin"
 trap 'exec 9>&-; rm -rf "$work"' EXIT
