@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "data/obj.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
