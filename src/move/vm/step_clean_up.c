@@ -26,6 +26,28 @@ static bool has_good_target(const struct vm_run *run)
     return step != NULL && step_is_finished(step) && obj_obj(step, "error") == NULL;
 }
 
+/* Was the cancel anybody's wish?  A source that lost the VM, or a map that was replaced, is not. */
+static bool is_cancel_asked(const struct vm_run *run)
+{
+    const json_t *list = obj_arr(run->status, "conditions");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *condition = json_array_get(list, i);
+        const char *reason = obj_str(condition, "reason", "");
+        if (str_eq(obj_str(condition, "type", ""), "Canceled"))
+            return !str_eq(reason, "NotFound") && !str_eq(reason, "Modified");
+    }
+    return false;
+}
+
+/* A target that is done may be the only machine left: it goes only if somebody asked for that. */
+static bool is_undone(const struct vm_run *run)
+{
+    if (has_good_target(run))
+        return is_cancel_asked(run);
+    return vm_status_is_canceled(run->status) || obj_obj(run->status, "error") != NULL;
+}
+
 static int restore_power(struct vm_run *run, struct error **err)
 {
     const struct plan_view *view = run->view;
@@ -44,8 +66,7 @@ static int restore_power(struct vm_run *run, struct error **err)
 int clean_up_run(struct vm_run *run, bool *done, struct error **err)
 {
     bool canceled = vm_status_is_canceled(run->status);
-    bool failed = obj_obj(run->status, "error") != NULL;
-    bool undo = canceled || (failed && !has_good_target(run));
+    bool undo = is_undone(run);
     enum leftovers_scope scope =
         undo && (canceled || deletes_on_failure(run)) ? LEFTOVERS_TARGET : LEFTOVERS_HELPERS;
     bool clean = false;

@@ -440,6 +440,25 @@ TEST(a_vm_that_the_source_lost_is_canceled)
     check_target_empty(&scene);
 }
 
+TEST(a_machine_that_is_done_stays_when_the_source_loses_its_vm)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_HOOKS);
+    scene_migrate(&scene, "m");
+    for (int i = 0; i < 200 && !str_eq(obj_str(scene_vm(&scene, "1"), "phase", ""), "PostHook");
+         i++) {
+        scene_step(&scene);
+        scene_play(&scene);
+    }
+    CHECK_STR(obj_str(scene_vm(&scene, "1"), "phase", ""), "PostHook");
+    fake_source_remove_vm("1");
+    scene_run(&scene);
+    CHECK(vm_status_is_canceled(scene_vm(&scene, "1")));
+    CHECK_U64(scene_count(&scene, &KIND_VM), 1);
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+}
+
 TEST(a_blocker_that_lasts_fails_what_is_on_its_way)
 {
     CLEANUP(scene) struct scene scene;
