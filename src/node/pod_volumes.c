@@ -11,6 +11,7 @@
 #include "data/obj.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
+#include "kube/names.h"
 #include "node/agent.h"
 #include "node/appliance.h"
 #include "node/image.h"
@@ -395,8 +396,11 @@ int pod_volumes_make(struct agent *agent, const json_t *pod, const char *pod_dir
     json_array_foreach(obj_arr(pod, "spec.volumes"), i, volume)
     {
         const char *name = obj_str(volume, "name", "");
-        json_t *made = make_volume(&m, volume, err);
 
+        /* It becomes the name of a folder. */
+        if (!name_is_label(name, strlen(name)))
+            return error_set(err, ERROR_INVALID, "volume name \"%s\" is not valid", name);
+        json_t *made = make_volume(&m, volume, err);
         if (made == NULL)
             return error_wrap(err, "volume \"%s\"", name);
         json_object_set_new(out, name, made);
@@ -454,6 +458,25 @@ static void mount_files(json_t *spec, const json_t *files, const char *to, const
     }
 }
 
+/* Refuses a path below FROM that goes over a symbolic link: a container that wrote to the volume may
+ * have made one to anywhere on this machine. */
+static int check_no_link(const char *from, const char *sub, struct error **err)
+{
+    size_t len = 0;
+
+    while (sub[len] != '\0') {
+        len += strspn(sub + len, "/");
+        len += strcspn(sub + len, "/");
+        CLEANUP(str) char *path = xasprintf("%s/%.*s", from, (int)len, sub);
+        struct stat st;
+        if (lstat(path, &st) == -1)
+            return errno == ENOENT ? 0 : error_sys(err, errno, "subPath \"%s\"", sub);
+        if (S_ISLNK(st.st_mode))
+            return error_set(err, ERROR_DENIED, "subPath \"%s\" goes over a symbolic link", sub);
+    }
+    return 0;
+}
+
 static int mount_path(json_t *spec, const char *from, const json_t *mount, const char *to,
                       const char *sub, struct error **err)
 {
@@ -461,6 +484,8 @@ static int mount_path(json_t *spec, const char *from, const json_t *mount, const
 
     if (sub != NULL && !path_is_plain_relative(sub, strlen(sub)))
         return error_set(err, ERROR_INVALID, "subPath \"%s\" leaves its volume", sub);
+    if (sub != NULL && check_no_link(from, sub, err) == -1)
+        return -1;
     if (sub != NULL && !file_exists(full) && dir_make(full, 0777, err) == -1)
         return -1;
     add_mount(spec, full, to, obj_bool(mount, "readOnly", false), false);

@@ -25,7 +25,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 2 * 1024 * 1024, PROBE_MS = 10000, PROBE_OUTPUT_MAX = 4096, CHILDREN_MAX = 4096 };
+enum {
+    ARGS_MAX = 2 * 1024 * 1024,
+    PROBE_MS = 10000,
+    PROBE_OUTPUT_MAX = 4096,
+    CHILDREN_MAX = 4096,
+    HOSTNAME_MAX = 63,
+};
 
 /* What programs need of /etc; keys, passwords and the configuration of services stay out. */
 static const char *const etc_parts[] = {
@@ -200,7 +206,12 @@ static void add_namespaces(struct build *b, const struct sandbox_abilities *abil
         args2(b, "--gid", text);
     }
     args2(b, "--cap-drop", "ALL");
-    args2(b, "--hostname", obj_str(container, "hostname", "container"));
+    /* A Pod's name may be longer than the kernel takes: cut as the kubelet does. */
+    CLEANUP(str) char *hostname =
+        xasprintf("%.*s", HOSTNAME_MAX, obj_str(container, "hostname", "container"));
+    for (size_t len = strlen(hostname); len > 0 && strchr("-.", hostname[len - 1]) != NULL; len--)
+        hostname[len - 1] = '\0';
+    args2(b, "--hostname", hostname);
 }
 
 /* Makes the folders above PATH, so that they get ordinary permissions; those that a mount brought

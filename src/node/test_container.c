@@ -114,11 +114,24 @@ TEST(shows_the_machine_read_only_and_hides_the_rest)
     CLEANUP(str) char *log =
         run("root",
             shell("for f in /x /usr/x /etc/x /opt/x; do touch $f 2>/dev/null && echo wrote $f; done;"
-                  "ls -A /root; ls /home /work /srv 2>/dev/null; test -e /etc/shadow && echo shadow;"
+                  "ls -A /root; ls /home /srv 2>/dev/null; test -e /etc/shadow && echo shadow;"
                   "touch /tmp/x && echo tmp; grep -c CapEff:.*0000000000000000 /proc/self/status"),
             &no_limits, 0);
 
     CHECK_STR(log, "tmp\n1\n");
+}
+
+TEST(cuts_a_host_name_that_is_too_long)
+{
+    json_t *container = shell("uname -n");
+    char name[101];
+
+    memset(name, 'a', sizeof(name));
+    name[62] = '-'; /* the last one that would stay */
+    name[100] = '\0';
+    obj_put_str(container, "hostname", name);
+    CLEANUP(str) char *log = run("hostname", container, &no_limits, 0);
+    CHECK_U64(strlen(log), 62 + 1);
 }
 
 TEST(gives_files_that_cannot_be_changed)
