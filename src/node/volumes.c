@@ -327,7 +327,8 @@ static int reclaim(struct agent *agent, const json_t *volume, struct error **err
         !str_eq(meta_annotation(volume, ANN_PROVISIONED_BY), PROVISIONER))
         return agent_patch_status(agent, &KIND_PV, volume, released, err);
     /* The name is ours (pvc-UID): a path that somebody edited is not removed. */
-    if (!str_eq(path_base(path), meta_name(volume)))
+    CLEANUP(str) char *own = xasprintf("pvc-%s", obj_str(volume, "spec.claimRef.uid", ""));
+    if (!str_eq(meta_name(volume), own) || !str_eq(path_base(path), own))
         return error_set(err, ERROR_INVALID, "volume \"%s\" has a path that is not its own: \"%s\"",
                          meta_name(volume), path);
     if (is_block(volume)) {
