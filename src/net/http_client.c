@@ -416,7 +416,7 @@ static CURLcode run(struct transfer *t, bool *canceled)
     struct cancel *cancel = t->call->cancel;
     struct curl_waitfd wait = {.fd = cancel != NULL ? cancel_fd(cancel) : -1,
                                .events = CURL_WAIT_POLLIN};
-    CURLcode result = CURLE_OK;
+    CURLcode result = CURLE_FAILED_INIT; /* if libcurl gives no verdict */
     CURLMsg *msg;
     int running = 1, left;
 

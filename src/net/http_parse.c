@@ -279,6 +279,10 @@ int http_parse_chunk_size(const char *text, size_t len, uint64_t *size, size_t *
     }
     if (digits == 0 || (text + digits < end && text[digits] != ';' && text[digits] != ' '))
         return error_set(err, ERROR_INVALID, "chunk size is not a hexadecimal number");
+    /* Somebody in front of us may take a lone line feed for the end of the line. */
+    for (const char *p = text + digits; p < end; p++)
+        if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+            return error_set(err, ERROR_INVALID, "chunk extension with a control character");
     *size = value;
     *consumed = (size_t)(end - text) + 2;
     return 0;

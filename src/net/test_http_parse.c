@@ -95,6 +95,8 @@ TEST(reads_chunk_sizes)
                 "hexadecimal");
     CHECK_FAILS(http_parse_chunk_size("11111111111111111\r\n", 19, &size, &consumed, &err), err,
                 ERROR_INVALID, "does not fit");
+    CHECK_FAILS(http_parse_chunk_size("1;\n2\r\n", 6, &size, &consumed, &err), err, ERROR_INVALID,
+                "control character");
 }
 
 TEST(takes_websocket_frames_apart)

@@ -10,6 +10,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct tls_context {
     SSL_CTX *ctx;
@@ -156,7 +157,8 @@ void tls_close(struct tls_conn *conn)
     ERR_clear_error();
 }
 
-/* One value of a name entry as UTF-8, owned by the caller, or NULL. */
+/* One value of a name entry as UTF-8, owned by the caller, or NULL; also for one that holds a NUL,
+ * which we would read as a shorter name than who signed it did. */
 static char *entry_text(X509_NAME *name, int index)
 {
     unsigned char *utf8 = NULL;
@@ -165,7 +167,9 @@ static char *entry_text(X509_NAME *name, int index)
 
     if (len < 0)
         return NULL;
-    char *text = xstrndup((const char *)utf8, (size_t)len);
+    char *text = memchr(utf8, '\0', (size_t)len) == NULL
+                     ? xstrndup((const char *)utf8, (size_t)len)
+                     : NULL;
     OPENSSL_free(utf8);
     return text;
 }
