@@ -82,14 +82,12 @@ static int fail_impersonation(struct call *call, const char *kind, const char *n
 
 static int check_impersonated_user(struct call *call, struct user *as)
 {
-    const char *account = as->name + strlen(SERVICE_ACCOUNT_PREFIX);
-
     if (!str_starts_with(as->name, SERVICE_ACCOUNT_PREFIX))
         return may_impersonate(call, "", "users", "", "", as->name)
                    ? 0
                    : fail_impersonation(call, "users", as->name);
 
-    struct span rest = span_of(account), ns_span;
+    struct span rest = span_of(as->name + strlen(SERVICE_ACCOUNT_PREFIX)), ns_span;
     if (!span_split(&rest, ':', &ns_span) || rest.len == 0)
         return fail_bad_request(&call->failure, "Impersonate-User: \"%s\" is no service account",
                                 as->name);

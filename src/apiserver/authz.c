@@ -166,6 +166,8 @@ static json_t *find_rules(const struct snapshot *snapshot, const char *ns, const
     bool cluster = str_eq(obj_str(role_ref, "kind", ""), "ClusterRole");
     CLEANUP(str) char *key = xasprintf("%s/%s", cluster ? "" : ns, obj_str(role_ref, "name", ""));
 
+    if (!cluster && *ns == '\0')
+        return NULL; /* a Role in no namespace must not turn out to be the ClusterRole of its name */
     return map_find(snapshot->roles, key);
 }
 
