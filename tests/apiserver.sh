@@ -150,11 +150,9 @@ describes_and_explains() {
 asks_for_rights() {
     says yes k auth can-i create configmaps
     # a Role in no namespace is not the ClusterRole of its name
-    k apply -f - >/dev/null <<YAML
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: no-role},
- roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: cluster-admin},
- subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: eve}]}
-YAML
+    k create clusterrolebinding no-role --clusterrole=cluster-admin --user=eve --dry-run=client \
+        -o yaml | sed '/^roleRef/,/^subjects/s/kind: ClusterRole/kind: Role/' |
+        k apply -f - >/dev/null
     fails no k auth can-i create configmaps --as=eve
     k delete clusterrolebinding no-role >/dev/null
     fails no k auth can-i create configmaps --as="system:serviceaccount:$ns:sa1"
