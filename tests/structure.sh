@@ -74,18 +74,11 @@ headers_stand_alone() {
     done
 }
 
-the_project_speaks_of_itself_alone() {
-    if git grep -nIE '(^|[^[:alnum:]_}])/work/|/farm/|\.library|sub-?agent' -- . ':!tests/structure.sh'; then
-        return 1
-    fi
-}
-
-plan 7
+plan 6
 it "rooms use only rooms above them" rooms_keep_their_order
 it "each library has one door" libraries_have_one_door
 it "no banned function is called" no_banned_function_is_called
 it "no source file grows past 1,000 lines" files_stay_readable
 it "every header begins with its job" headers_begin_with_their_job
 it "every header stands alone" headers_stand_alone
-it "no trace of a workplace" the_project_speaks_of_itself_alone
 finish
