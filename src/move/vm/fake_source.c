@@ -85,9 +85,21 @@ static int fake_power_get(struct source *source, const char *vm_id, enum source_
     return 0;
 }
 
+static const json_t *find_vm(const char *id)
+{
+    const json_t *list = json_object_get(objects, "VM");
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(obj_str(json_array_get(list, i), "id", ""), id))
+            return json_array_get(list, i);
+    return NULL;
+}
+
 static int fake_power_set(struct source *source, const char *vm_id, enum source_power state,
                           bool force, struct cancel *cancel, struct error **err)
 {
+    if (find_vm(vm_id) == NULL)
+        return error_set(err, ERROR_NOT_FOUND, "there is no VM \"%s\"", vm_id);
     power_on = state == SOURCE_POWER_ON;
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "kube/meta.h"
 #include "move/vm/labels.h"
 #include "move/vm/pods.h"
+#include "move/vm/target.h"
 
 #include <stdlib.h>
 
@@ -81,6 +82,28 @@ static int sweep_helpers(struct vm_run *run, struct sweep *sweep, enum leftovers
     return 0;
 }
 
+/* A machine that must stay keeps its volumes too: of what is not helpers nothing is touched. */
+static int spare_kept(struct vm_run *run, enum leftovers_scope *scope, struct error **err)
+{
+    json_auto_t *kept = NULL;
+    const char *why = NULL;
+
+    if (*scope == LEFTOVERS_HELPERS)
+        return 0;
+    if (target_find_kept(run, &kept, &why, err) == -1)
+        return -1;
+    if (kept == NULL)
+        return 0;
+    if (*scope == LEFTOVERS_TARGET) {
+        *scope = LEFTOVERS_HELPERS;
+        return 0;
+    }
+    error_set(err, ERROR_EXISTS,
+              "machine \"%s/%s\" of an earlier migration of this VM %s, and is not removed",
+              meta_ns(kept), meta_name(kept), why);
+    return error_hint(err, "take the VM out of the plan, or remove that machine yourself");
+}
+
 int leftovers_remove(struct vm_run *run, enum leftovers_scope scope, bool *clean,
                      struct error **err)
 {
@@ -89,7 +112,7 @@ int leftovers_remove(struct vm_run *run, enum leftovers_scope scope, bool *clean
     struct sweep sweep = {
         .room = run->view->room, .ns = vm_run_target_ns(run), .selector = selector};
 
-    if (sweep_helpers(run, &sweep, scope, err) == -1)
+    if (spare_kept(run, &scope, err) == -1 || sweep_helpers(run, &sweep, scope, err) == -1)
         return -1;
     if (scope != LEFTOVERS_HELPERS) {
         if (sweep_kind(&sweep, &KIND_VM, err) == -1 || sweep_kind(&sweep, &KIND_PVC, err) == -1 ||

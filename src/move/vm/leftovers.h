@@ -12,7 +12,9 @@ enum leftovers_scope {
     LEFTOVERS_HELPERS, /* only what helped to make the target: importer pods and the like */
 };
 
-/* Deletes what is in SCOPE; *CLEAN is set once all of it is gone. */
+/* Deletes what is in SCOPE; *CLEAN is set once all of it is gone.  A machine that must stay
+ * (move/vm/target.h) is never removed: with LEFTOVERS_EARLIER it is ERROR_EXISTS and nothing is
+ * touched, with LEFTOVERS_TARGET only the helpers go. */
 int leftovers_remove(struct vm_run *run, enum leftovers_scope scope, bool *clean,
                      struct error **err);
 

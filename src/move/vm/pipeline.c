@@ -76,11 +76,10 @@ json_t *pipeline_new_vm(const struct plan_view *view, const json_t *ref, const j
 bool pipeline_resume_post_hook(json_t *old)
 {
     json_t *post = vm_status_step(old, PIPELINE_POST_HOOK);
-    const json_t *created = vm_status_step(old, PIPELINE_CREATE_VM);
+    bool failed = vm_status_is_failed(old) &&
+                  str_eq(obj_str(old, "error.phase", ""), PIPELINE_POST_HOOK);
 
-    if (post == NULL || created == NULL || !step_is_finished(created) ||
-        obj_obj(created, "error") != NULL || !vm_status_is_failed(old) ||
-        !str_eq(obj_str(old, "error.phase", ""), PIPELINE_POST_HOOK))
+    if (post == NULL || !vm_status_has_target(old) || (!failed && !vm_status_is_canceled(old)))
         return false;
     obj_del(post, "error");
     obj_del(post, "reason");

@@ -4,8 +4,11 @@
 #include "base/text.h"
 #include "data/obj.h"
 #include "hook/job.h"
+#include "inventory/inventory.h"
+#include "kube/kinds.h"
 #include "move/vm/hook_aap_step.h"
 #include "move/vm/leftovers.h"
+#include "move/vm/target.h"
 #include "move/vm/vm_run.h"
 #include "move/vm/vm_status.h"
 
@@ -18,59 +21,66 @@ static bool deletes_on_failure(const struct vm_run *run)
            obj_bool(run->status, "deleteVmOnFailMigration", false);
 }
 
-/* The target is done: what fails afterwards (a PostHook) takes nothing away from it. */
-static bool has_good_target(const struct vm_run *run)
+/* A target that is done may be the only machine that people use: neither a failure nor a cancel
+ * takes it away, and its source stays as it is. */
+static int find_undone(struct vm_run *run, bool *undo, struct error **err)
 {
-    const json_t *step = vm_status_step(run->status, PIPELINE_CREATE_VM);
+    json_auto_t *kept = NULL;
+    const char *why = NULL;
 
-    return step != NULL && step_is_finished(step) && obj_obj(step, "error") == NULL;
+    if (target_find_kept(run, &kept, &why, err) == -1)
+        return -1;
+    *undo = kept == NULL && !vm_status_has_target(run->status) &&
+            (vm_status_is_canceled(run->status) || obj_obj(run->status, "error") != NULL);
+    return 0;
 }
 
-/* Was the cancel anybody's wish?  A source that lost the VM, or a map that was replaced, is not. */
-static bool is_cancel_asked(const struct vm_run *run)
+/* Once the source does not have the machine any more, trying again is of no use. */
+static bool is_lost(const struct vm_run *run, const struct error *failure)
 {
-    const json_t *list = obj_arr(run->status, "conditions");
+    const struct plan_view *view = run->view;
 
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *condition = json_array_get(list, i);
-        const char *reason = obj_str(condition, "reason", "");
-        if (str_eq(obj_str(condition, "type", ""), "Canceled"))
-            return !str_eq(reason, "NotFound") && !str_eq(reason, "Modified");
-    }
-    return false;
-}
-
-/* A target that is done may be the only machine left: it goes only if somebody asked for that. */
-static bool is_undone(const struct vm_run *run)
-{
-    if (has_good_target(run))
-        return is_cancel_asked(run);
-    return vm_status_is_canceled(run->status) || obj_obj(run->status, "error") != NULL;
+    return failure->code == ERROR_NOT_FOUND ||
+           (run->vm == NULL && inventory_is_complete(view->room->inventory, view->provider_ns,
+                                                     view->provider_name));
 }
 
 static int restore_power(struct vm_run *run, struct error **err)
 {
     const struct plan_view *view = run->view;
+    CLEANUP(error) struct error *failure = NULL;
 
     if (view->ops == NULL || !view->ops->can_power ||
         !str_eq(obj_str(run->status, "restorePowerState", ""), "On"))
         return 0;
     if (view->source == NULL)
-        return error_set(err, ERROR_UNAVAILABLE, "the source provider is not open");
-    if (view->ops->power_set(view->source, vm_run_id(run), SOURCE_POWER_ON, false, NULL, err) ==
-        -1)
+        return error_set(err, ERROR_UNAVAILABLE,
+                         "the source provider is not open, to switch the source machine on again");
+    if (view->ops->power_set(view->source, vm_run_id(run), SOURCE_POWER_ON, false, NULL,
+                             &failure) == 0)
+        return 0;
+    if (!is_lost(run, failure)) {
+        *err = steal(&failure);
         return error_wrap(err, "cannot switch the source machine on again");
+    }
+    CLEANUP(str) char *text = error_format(failure);
+    finding_add(run->status, "SourceNotRestored", CONDITION_WARN, "NotFound", NULL,
+                "the source machine was on, and cannot be switched on again: %s", text);
+    room_event(view->room, &KIND_PLAN, view->plan, EVENT_WARNING, "SourceNotRestored",
+               "VM \"%s\": the source machine cannot be switched on again: %s",
+               obj_str(run->status, "name", ""), text);
     return 0;
 }
 
 int clean_up_run(struct vm_run *run, bool *done, struct error **err)
 {
     bool canceled = vm_status_is_canceled(run->status);
-    bool undo = is_undone(run);
+    bool clean = false, undo = false;
+
+    if (find_undone(run, &undo, err) == -1)
+        return -1;
     enum leftovers_scope scope =
         undo && (canceled || deletes_on_failure(run)) ? LEFTOVERS_TARGET : LEFTOVERS_HELPERS;
-    bool clean = false;
-
     if (leftovers_remove(run, scope, &clean, err) == -1)
         return -1;
     /* A canceled hook must not go on. */

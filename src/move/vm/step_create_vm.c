@@ -8,6 +8,7 @@
 #include "kube/meta.h"
 #include "move/vm/builder.h"
 #include "move/vm/labels.h"
+#include "move/vm/target.h"
 #include "move/vm/vm_run.h"
 #include "move/vm/vm_status.h"
 #include "move/vm/volumes.h"
@@ -118,12 +119,16 @@ static int wait_for_start(struct vm_run *run, const json_t *vm, bool *done, stru
 int create_vm_run(struct vm_run *run, bool *done, struct error **err)
 {
     json_auto_t *vm = NULL;
+    bool ready = false;
 
     if (find_vm(run, &vm, err) == -1 || make(run, &vm, err) == -1)
         return -1;
-    if (!str_eq(obj_str(vm, "spec.runStrategy", "Halted"), "Always")) {
-        *done = true;
-        return 0;
-    }
-    return wait_for_start(run, vm, done, err);
+    if (!str_eq(obj_str(vm, "spec.runStrategy", "Halted"), "Always"))
+        ready = true;
+    else if (wait_for_start(run, vm, &ready, err) == -1)
+        return -1;
+    if (ready && target_mark_done(run, vm, err) == -1)
+        return -1;
+    *done = ready;
+    return 0;
 }

@@ -459,6 +459,140 @@ TEST(a_machine_that_is_done_stays_when_the_source_loses_its_vm)
     CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
 }
 
+static void run_until(struct scene *scene, const char *phase)
+{
+    for (int i = 0; i < 200 && !str_eq(obj_str(scene_vm(scene, "1"), "phase", ""), phase); i++) {
+        scene_step(scene);
+        scene_play(scene);
+    }
+    CHECK_STR(obj_str(scene_vm(scene, "1"), "phase", ""), phase);
+}
+
+TEST(a_cancel_during_the_post_hook_keeps_the_machine_and_the_next_migration_runs_the_hook)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_HOOKS);
+    fake_source_set_power(true);
+    scene_migrate(&scene, "m");
+    run_until(&scene, "PostHook");
+    obj_take(fake_cluster_get(scene.cluster, &KIND_MIGRATION, "ns", "m"), "spec.cancel",
+             obj_pack("[{s:s}]", "id", "1"));
+    scene_run(&scene);
+    CHECK(vm_status_is_canceled(scene_vm(&scene, "1")));
+    CHECK(strstr(obj_str(scene_vm(&scene, "1"), "conditions[0].message", ""),
+                 "Its machine is done and stays") != NULL);
+    CHECK(!fake_source_is_on()); /* two of the same machine would run */
+    CHECK_U64(scene_count(&scene, &KIND_JOB), 0);
+    CLEANUP(str) char *uid =
+        xstrdup(meta_uid(fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1")));
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+
+    scene_migrate(&scene, "again");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    CHECK_STR(meta_uid(fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1")), uid);
+}
+
+TEST(archiving_or_deleting_a_plan_during_the_post_hook_keeps_the_machine)
+{
+    for (int deleting = 0; deleting < 2; deleting++) {
+        CLEANUP(scene) struct scene scene;
+
+        scene_init(&scene, 1, 1, SCENE_HOOKS);
+        scene_migrate(&scene, "m");
+        run_until(&scene, "PostHook");
+        if (deleting)
+            fake_cluster_remove(scene.cluster, &KIND_PLAN, "ns", "plan");
+        else
+            obj_put_bool(scene_plan(&scene), "spec.archived", true);
+        for (int i = 0; i < 10 && scene_plan(&scene) != NULL && !plan_has(&scene, "Archived"); i++)
+            scene_step(&scene);
+        CHECK(deleting ? scene_plan(&scene) == NULL : plan_has(&scene, "Archived"));
+        CHECK_U64(scene_count(&scene, &KIND_VM), 1);
+        CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+        CHECK_U64(scene_count(&scene, &KIND_JOB), 0);
+    }
+}
+
+/* The mark was written, and then the controller died before it could say so in the status. */
+TEST(a_machine_that_is_marked_as_done_stays_though_the_status_does_not_say_so)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    fake_source_set_power(true);
+    scene_migrate(&scene, "m");
+    run_until(&scene, "CreateVM");
+    json_t *machine = fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1");
+    meta_set_annotation(machine, "gantry.io/migration-done", "2026-01-01T00:00:00Z");
+    fake_cluster_remove(scene.cluster, &KIND_MIGRATION, "ns", "m");
+    scene_run(&scene);
+    CHECK(vm_status_is_canceled(scene_vm(&scene, "1")));
+    CHECK_U64(scene_count(&scene, &KIND_VM), 1);
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+    CHECK(!fake_source_is_on());
+}
+
+TEST(a_lost_status_does_not_take_the_machine_of_an_earlier_migration)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 2, SCENE_RAW);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    json_t *machine = fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1");
+    CHECK(meta_annotation(machine, "gantry.io/migration-done") != NULL);
+    CLEANUP(str) char *uid = xstrdup(meta_uid(machine));
+
+    fake_cluster_remove(scene.cluster, &KIND_MIGRATION, "ns", "m");
+    obj_del(scene_plan(&scene), "status");
+    scene_migrate(&scene, "again");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Failed"));
+    check_reason(scene_vm(&scene, "1"), "target/vm-1");
+    check_reason(scene_vm(&scene, "1"), "is done, and is not removed");
+    CHECK_STR(meta_uid(fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1")), uid);
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 2);
+}
+
+TEST(a_machine_that_runs_stays_though_no_mark_says_that_it_is_done)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+    meta_set_annotation(fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1"),
+                        "gantry.io/migration-done", NULL);
+    obj_del(scene_plan(&scene), "status");
+    fake_cluster_remove(scene.cluster, &KIND_MIGRATION, "ns", "m");
+    scene_migrate(&scene, "again");
+    scene_run(&scene);
+    check_reason(scene_vm(&scene, "1"), "runs, and is not removed");
+    CHECK_U64(scene_count(&scene, &KIND_VM), 1);
+    CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
+}
+
+TEST(a_source_that_is_gone_is_not_waited_for_to_be_switched_on)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.stuck = true;
+    fake_source_set_power(true);
+    scene_migrate(&scene, "m");
+    run_until(&scene, "CopyDisks");
+    int64_t before_ms = time_now_ms();
+    fake_source_remove_vm("1");
+    scene_run(&scene);
+    CHECK(vm_status_is_canceled(scene_vm(&scene, "1")));
+    CHECK(conditions_is_true(scene_vm(&scene, "1"), "SourceNotRestored"));
+    CHECK(time_now_ms() - before_ms < 60 * 1000);
+    check_target_empty(&scene);
+}
+
 TEST(a_blocker_that_lasts_fails_what_is_on_its_way)
 {
     CLEANUP(scene) struct scene scene;

@@ -213,9 +213,13 @@ void vm_run_cancel(struct vm_run *run, const char *reason, const char *message)
 
     if (vm_status_is_completed(run->status) || vm_status_is_canceled(run->status))
         return;
-    vm_status_set_condition(run->status, "Canceled", reason, message);
+    CLEANUP(str) char *text =
+        vm_status_has_target(run->status)
+            ? xasprintf("%s Its machine is done and stays: remove it if you do not want it.", message)
+            : xstrdup(message);
+    vm_status_set_condition(run->status, "Canceled", reason, text);
     room_event(run->view->room, &KIND_PLAN, run->view->plan, EVENT_NORMAL, "VMCanceled",
-               "VM \"%s\": %s", obj_str(run->status, "name", ""), message);
+               "VM \"%s\": %s", obj_str(run->status, "name", ""), text);
     if (!vm_status_is_started(run->status))
         timed_start(run->status);
     if (id != STEP_CLEAN_UP && id != STEP_COMPLETED)

@@ -114,6 +114,13 @@ void step_finish(json_t *item, const char *reason)
     timed_complete(item);
 }
 
+bool vm_status_has_target(const json_t *vm)
+{
+    const json_t *step = vm_status_step(vm, PIPELINE_CREATE_VM);
+
+    return step != NULL && step_is_finished(step) && obj_obj(step, "error") == NULL;
+}
+
 bool step_is_finished(const json_t *item)
 {
     return str_eq(obj_str(item, "phase", NULL), "Completed");

@@ -33,6 +33,7 @@ bool vm_status_is_running(const json_t *vm); /* started and not completed */
 bool vm_status_is_succeeded(const json_t *vm);
 bool vm_status_is_failed(const json_t *vm);
 bool vm_status_is_canceled(const json_t *vm);
+bool vm_status_has_target(const json_t *vm); /* its machine is made, and was seen to run if it is to */
 
 /* Sets started or completed to now; each sets the other as Forklift does (starting clears
  * completed, completing also starts).  ITEM is a VM, a step, a task or a migration's status. */
