@@ -165,6 +165,46 @@ asks_for_rights() {
     fails Unauthorized timeout 30 "$kubectl" -n "$ns" --token=bogus get pods
 }
 
+pod_of() { # VOLUME: a Pod with it
+    printf '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"hp"},"spec":{"containers":[{"name":"c","image":"busybox"}],"volumes":[%s]}}' "$1"
+}
+
+paths_of_this_machine_are_for_those_who_may() {
+    k create role editor --verb='*' --resource=pods,jobs.batch,virtualmachines.kubevirt.io,providers.forklift.konveyor.io >/dev/null
+    k create rolebinding editor --role=editor --user=mallory >/dev/null
+    path='{"name":"v","hostPath":{"path":"/etc"}}'
+    pod_of "$path" >"$work/hp.json"
+    fails '"/etc" is a path of this machine' k --as=mallory create --dry-run=server -f "$work/hp.json"
+    pod_of '{"name":"v","emptyDir":{}}' >"$work/ok.json"
+    says hp k --as=mallory create --dry-run=server -f "$work/ok.json"
+    says hp k create --dry-run=server -f "$work/hp.json"
+    printf '{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"hp"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"busybox"}],"volumes":[%s]}}}}' "$path" >"$work/job.json"
+    fails '"/etc" is a path of this machine' k --as=mallory create --dry-run=server -f "$work/job.json"
+    cat >"$work/vm.yaml" <<YAML
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: hp}
+spec:
+  runStrategy: Halted
+  template: {spec: {domain: {devices: {}}, volumes: [{name: v, hostDisk: {path: /dev/sda, type: Disk}}]}}
+YAML
+    fails '"/dev/sda" is a path of this machine' k --as=mallory create --dry-run=server -f "$work/vm.yaml"
+    printf '{"apiVersion":"forklift.konveyor.io/v1beta1","kind":"Provider","metadata":{"name":"hp"},"spec":{"type":"ova","url":"/root"}}' >"$work/provider.json"
+    fails '"/root" is a path of this machine' k --as=mallory create --dry-run=server -f "$work/provider.json"
+    # who is given the right has it
+    cat >"$work/role.yaml" <<YAML
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: hostmount}
+rules: [{apiGroups: [security.openshift.io], resources: [securitycontextconstraints], resourceNames: [hostmount-anyuid], verbs: [use]}]
+YAML
+    k apply -f "$work/role.yaml" >/dev/null
+    k create rolebinding hostmount --clusterrole=hostmount --user=mallory >/dev/null
+    says hp k --as=mallory create --dry-run=server -f "$work/hp.json"
+    k delete rolebinding editor hostmount >/dev/null
+    k delete clusterrole hostmount >/dev/null
+}
+
 waits_and_watches() {
     older_than 23 || # only conditions
         says met k wait --for=jsonpath='{.spec.map[0].source.id}'=zz networkmap/nm1 --timeout=10s
@@ -215,7 +255,7 @@ X
 }
 
 steps="discovers creates_imperatively gets_in_every_form applies edits patches describes_and_explains
-asks_for_rights waits_and_watches reads_logs_and_runs_commands deletes
+asks_for_rights paths_of_this_machine_are_for_those_who_may waits_and_watches reads_logs_and_runs_commands deletes
 collects_what_its_owner_leaves"
 plan $(($(wc -w <<<"$steps") * $(wc -w <<<"$kubectls")))
 start_server || { echo "Bail out! the server does not start"; exit 1; }

@@ -16,7 +16,7 @@ k() {
 }
 
 start_gantryd() {
-    "$bin/gantryd" --dir "$home" --listen 127.0.0.1:0 -v >>"$work/gantryd.log" 2>&1 &
+    "$bin/gantryd" --dir "$home" -v >>"$work/gantryd.log" 2>&1 &
     echo $! >"$work/pid"
     wait_until 30 sh -c "kubectl get nodes 2>/dev/null | grep -q ' Ready'"
 }
@@ -178,6 +178,31 @@ stops_a_pod_at_its_deadline() {
     same "$(k get pod late -o 'jsonpath={.status.reason}')" DeadlineExceeded
 }
 
+# The controller once forgot why it had ended a pod when the pod's start was corrected meanwhile.
+remembers_why_it_ends_a_pod() {
+    more='activeDeadlineSeconds: 1' pod asked 'trap "sleep 2; exit 7" TERM; sleep 600 & wait' |
+        sed 's/GracePeriodSeconds: 1/GracePeriodSeconds: 20/' | k create -f -
+    uid=$(k get pod asked -o 'jsonpath={.metadata.uid}')
+    wait_until 20 test -e "$home/node/pods/$uid/stop.json"
+    k patch pod asked --subresource=status --type=merge \
+        -p "{\"status\":{\"startTime\":\"$(date -u -d '+1 hour' +%FT%TZ)\"}}"
+    wait_until 20 phase_is asked Failed
+    same "$(k get pod asked -o 'jsonpath={.status.reason}')" DeadlineExceeded
+    same "$(k get pod asked -o 'jsonpath={.status.containerStatuses[0].state.terminated.exitCode}')" 7
+}
+
+mounts_a_part_of_a_volume() {
+    more='volumes: [{name: d, emptyDir: {}}]'
+    mounts='volumeMounts: [{name: d, mountPath: /part, subPath: a/b}, {name: d, mountPath: /all}]'
+    pod part 'echo here > /part/file; cat /all/a/b/file; id -u; cat /proc/self/uid_map' | k create -f -
+    wait_until 20 phase_is part Succeeded
+    contains "$(k logs part)" here
+    uid=$(k get pod part -o 'jsonpath={.metadata.uid}')
+    k delete pod part --now
+    wait_until 20 test ! -e "$home/node/pods/$uid"
+    ! grep -q "$uid" /proc/self/mountinfo || fail "a mount is left"
+}
+
 restarts_what_fails() {
     policy=OnFailure
     more='volumes: [{name: d, emptyDir: {}}]'
@@ -278,9 +303,11 @@ goes_on_when_gantryd_is_killed() {
     wait_until 20 phase_is ending Running
     before=$(k get pod ticking -o 'jsonpath={.status.containerStatuses[0].containerID}')
     qemu=$(pgrep -f 'guest=default_tiny' || true)
+    server=$(grep server: "$KUBECONFIG")
     kill_gantryd
     sleep 1.2 # the pod ends while nobody looks
     start_gantryd
+    same "$(grep server: "$KUBECONFIG")" "$server"
     wait_until 20 phase_is ending Failed
     same "$(k logs ending)" over
     same "$(k get pod ending -o 'jsonpath={.status.containerStatuses[0].state.terminated.exitCode}')" 5
@@ -310,7 +337,7 @@ leaves_nothing_behind() {
     [ -e "$work/boot.img" ] || fail "a disk that is not ours was removed"
 }
 
-plan 13
+plan 15
 start_gantryd || { cat "$work/gantryd.log"; exit 1; }
 it "runs a pod to its end" runs_a_pod_to_its_end
 it "gives a pod what it names" gives_a_pod_what_it_names
@@ -319,6 +346,8 @@ it "keeps a volume between pods, and removes it with its claim" keeps_a_volume_b
 it "refuses a claim that the disk cannot hold" refuses_a_claim_that_the_disk_cannot_hold
 it "ends jobs with true conditions" ends_jobs_with_true_conditions
 it "stops a pod at its deadline" stops_a_pod_at_its_deadline
+it "remembers why it ends a pod" remembers_why_it_ends_a_pod
+it "mounts a part of a volume" mounts_a_part_of_a_volume
 it "restarts what fails" restarts_what_fails
 it "runs a playbook with this machine's Ansible" runs_a_playbook
 it "runs a machine and shows its console" runs_a_machine

@@ -3,6 +3,7 @@
 #define LOG_COMPONENT "apiserver"
 
 #include "apiserver/authz.h"
+#include "apiserver/host_paths.h"
 #include "apiserver/housekeeping.h"
 #include "apiserver/server.h"
 #include "base/log.h"
@@ -173,6 +174,8 @@ static int before_pod(struct call *call, json_t *pod)
 int hook_before_write(struct call *call, json_t *object, const json_t *old,
                       struct cause_list *causes)
 {
+    if (host_paths_check(call, object, old) == -1)
+        return -1;
     if (is_kind(call, CRD_GROUP, "CustomResourceDefinition"))
         return before_definition(call, object, old, causes);
     if (is_kind(call, RBAC_GROUP, "Role") || is_kind(call, RBAC_GROUP, "ClusterRole"))

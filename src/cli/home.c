@@ -10,8 +10,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LISTEN_MAX = 512 };
 
 char *home_find_dir(const char *given, struct error **err)
 {
@@ -75,6 +78,28 @@ int home_take_lock(const char *dir, struct error **err)
         return error_hint(err, "\"gantry status --dir %s\" shows it", dir);
     }
     return steal_fd(&fd);
+}
+
+char *home_last_listen(const char *dir)
+{
+    CLEANUP(str) char *path = path_join(dir, HOME_LISTEN);
+    CLEANUP(str) char *text = NULL;
+    CLEANUP(error) struct error *ignored = NULL; /* the first start, or a damaged file: any port */
+
+    if (file_read(path, LISTEN_MAX, &text, NULL, &ignored) == -1)
+        return NULL;
+    struct span line = span_trim(span_of(text));
+    return line.len > 0 ? span_dup(line) : NULL;
+}
+
+int home_keep_listen(const char *dir, const char *listen, int port, struct error **err)
+{
+    CLEANUP(str) char *path = path_join(dir, HOME_LISTEN);
+    const char *colon = strrchr(listen, ':');
+    size_t host_len = colon != NULL ? (size_t)(colon - listen) : strlen(listen);
+    CLEANUP(str) char *line = xasprintf("%.*s:%d\n", (int)host_len, listen, port);
+
+    return file_write(path, line, strlen(line), 0600, err);
 }
 
 struct kube_client *home_open_client(const char *dir, struct error **err)

@@ -18,6 +18,7 @@ struct kube_client;
 #define HOME_LOCK       "gantryd.lock"
 #define HOME_LOG        "gantryd.log"
 #define HOME_KUBECONFIG "kubeconfig"
+#define HOME_LISTEN     "listen"
 
 /* The namespace of the objects that gantry makes for itself and of the host provider. */
 #define HOME_NAMESPACE "konveyor-forklift"
@@ -32,6 +33,13 @@ pid_t home_get_daemon(const char *dir, struct error **err);
 /* Takes DIR's lock for this process and writes its number.  The descriptor is to be kept open; -1 on
  * failure (ERROR_BUSY if another holds it). */
 int home_take_lock(const char *dir, struct error **err);
+
+/* Where DIR's server listened the last time, "HOST:PORT" owned by the caller, or NULL.  Pods that
+ * outlive gantryd, and whoever copied the kubeconfig, go on with that address. */
+char *home_last_listen(const char *dir);
+
+/* Keeps for the next start that LISTEN ("HOST:PORT", the port perhaps 0) became PORT. */
+int home_keep_listen(const char *dir, const char *listen, int port, struct error **err);
 
 /* A client for the server of DIR; a hint says how to start it if it does not run. */
 struct kube_client *home_open_client(const char *dir, struct error **err);

@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +62,12 @@ static _Noreturn void become_gantryd(const char *program, const char *dir, const
         _exit(127);
     for (int fd = READY_FD + 1; fd < 1024; fd++)
         close(fd);
-    execl(program, program, "--dir", dir, "--listen", listen, "--ready-fd", "3", (char *)NULL);
+    const char *argv[] = {program, "--dir", dir, "--ready-fd", "3", NULL, NULL, NULL};
+    if (listen != NULL) {
+        argv[5] = "--listen";
+        argv[6] = listen;
+    }
+    execv(program, (char *const *)(uintptr_t)argv);
     _exit(127);
 }
 
@@ -128,12 +134,12 @@ static int start_gantryd(const char *dir, const char *listen, struct buf *line, 
 
 int cmd_up(const struct command *self, int argc, char **argv)
 {
-    const char *dir_arg = NULL, *listen = "127.0.0.1:0";
+    const char *dir_arg = NULL, *listen = NULL;
     const struct option_spec specs[] = {
         {"dir", 0, OPTION_TEXT, &dir_arg, "DIR",
          "keep everything in DIR (default $GANTRY_DIR or ~/.local/share/gantry)"},
         {"listen", 0, OPTION_TEXT, &listen, "ADDR:PORT",
-         "serve the API there (default 127.0.0.1 and a free port)"},
+         "serve the API there (default: the last time's address, at first a free port)"},
     };
     CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;

@@ -33,9 +33,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LISTEN_DEFAULT "127.0.0.1:0"
+
 struct options {
     const char *dir;
-    const char *listen;
+    const char *listen; /* or NULL: where it was the last time */
     const char *kubeconfig; /* of a cluster, or NULL */
     const char *main_namespace;
     const char *policy_dir; /* users' rules, or NULL */
@@ -77,17 +79,47 @@ static char *own_dir(struct error **err)
     return xstrndup(self, (size_t)(path_base(self) - 1 - self));
 }
 
+static bool is_address_taken(const struct error *failure)
+{
+    for (const struct error *e = failure; e != NULL; e = e->cause)
+        if (e->sys == EADDRINUSE || e->sys == EADDRNOTAVAIL)
+            return true;
+    return false;
+}
+
+/* Serves where --listen says, else where it did the last time, else at any free port. */
+static int listen_somewhere(struct parts *p, struct apiserver_options *options, struct error **err)
+{
+    CLEANUP(str) char *last = home_last_listen(p->dir);
+    CLEANUP(error) struct error *failure = NULL;
+
+    options->listen = p->options->listen != NULL ? p->options->listen
+                      : last != NULL             ? last
+                                                 : LISTEN_DEFAULT;
+    if (apiserver_start(options, &p->server, &failure) == -1) {
+        bool chosen = p->options->listen != NULL || last == NULL;
+        if (chosen || !is_address_taken(failure)) {
+            *err = steal(&failure);
+            return -1;
+        }
+        log_warn("the last address is taken: address=%s; clients need the new kubeconfig", last);
+        options->listen = LISTEN_DEFAULT;
+        if (apiserver_start(options, &p->server, err) == -1)
+            return -1;
+    }
+    return home_keep_listen(p->dir, options->listen, apiserver_port(p->server), err);
+}
+
 static int start_server(struct parts *p, struct error **err)
 {
     CLEANUP(str) char *dir = path_join(p->dir, "api");
     CLEANUP(str) char *kubeconfig_path = path_join(p->dir, HOME_KUBECONFIG);
-    const struct apiserver_options options = {
+    struct apiserver_options options = {
         .dir = dir,
-        .listen = p->options->listen,
         .main_namespace = p->options->main_namespace,
     };
 
-    if (dir_make(dir, 0700, err) == -1 || apiserver_start(&options, &p->server, err) == -1)
+    if (dir_make(dir, 0700, err) == -1 || listen_somewhere(p, &options, err) == -1)
         return error_wrap(err, "cannot start the API server");
 
     CLEANUP(str) char *kubeconfig = apiserver_kubeconfig(p->server);
@@ -278,11 +310,12 @@ static int run(struct parts *p)
 
 static int daemon_main(const struct command *self, int argc, char **argv)
 {
-    struct options options = {.listen = "127.0.0.1:0", .main_namespace = HOME_NAMESPACE};
+    struct options options = {.main_namespace = HOME_NAMESPACE};
     const char *namespace_env = getenv("POD_NAMESPACE");
     const struct option_spec specs[] = {
         {"dir", 0, OPTION_TEXT, &options.dir, "DIR", "keep everything in DIR"},
-        {"listen", 0, OPTION_TEXT, &options.listen, "ADDR:PORT", "serve the API there"},
+        {"listen", 0, OPTION_TEXT, &options.listen, "ADDR:PORT",
+         "serve the API there (default: the last time's address, at first a free port)"},
         {"kubeconfig", 0, OPTION_TEXT, &options.kubeconfig, "FILE",
          "work on that cluster, with no API server of our own"},
         {"in-cluster", 0, OPTION_FLAG, &options.in_cluster, NULL,

@@ -16,6 +16,7 @@
 #include "node/appliance.h"
 #include "node/image.h"
 #include "node/machine_resources.h"
+#include "node/sub_path.h"
 #include "node/volumes.h"
 
 #include <dirent.h>
@@ -31,6 +32,7 @@
 enum { MOUNT_MS = 30000, MOUNT_OUTPUT_MAX = 4096, TOKEN_SECONDS = 24 * 3600 };
 
 #define APPLIANCE_DIR "/opt/gantry/appliance"
+#define SUB_PATH_PREFIX "sub_"
 #define SERVICE_ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
 
 /* One volume being made. */
@@ -289,8 +291,8 @@ static json_t *make_nfs(const struct making *m, const char *volume, const json_t
     CLEANUP(str) char *path = own_dir(m, volume, err);
     CLEANUP(str) char *from =
         xasprintf("%s:%s", obj_str(source, "server", ""), obj_str(source, "path", ""));
-    const char *flags = obj_bool(source, "readOnly", false) ? "ro,soft,nolock,timeo=100"
-                                                            : "rw,soft,nolock,timeo=100";
+    const char *flags = obj_bool(source, "readOnly", false) ? "ro,nosuid,nodev,soft,nolock,timeo=100"
+                                                            : "rw,nosuid,nodev,soft,nolock,timeo=100";
     CLEANUP(process_result) struct process_result result = {0};
     struct process_options options = {
         .argv = (const char *const[]){"mount", "-t", "nfs", "-o", flags, from, path, NULL}};
@@ -423,7 +425,10 @@ int pod_volumes_release(const char *pod_dir, struct error **err)
     while (result == 0 && (entry = readdir(stream)) != NULL) {
         CLEANUP(str) char *path = path_join(dir, entry->d_name);
 
-        if (entry->d_name[0] != '.' && is_mount_point(path) && umount2(path, MNT_DETACH) == -1)
+        if (str_starts_with(entry->d_name, SUB_PATH_PREFIX))
+            result = sub_path_release(path, err);
+        else if (entry->d_name[0] != '.' && is_mount_point(path) &&
+                 umount2(path, MNT_DETACH) == -1)
             result = error_sys(err, errno, "cannot unmount \"%s\"", path);
     }
     closedir(stream);
@@ -458,51 +463,42 @@ static void mount_files(json_t *spec, const json_t *files, const char *to, const
     }
 }
 
-/* Refuses a path below FROM that goes over a symbolic link: a container that wrote to the volume may
- * have made one to anywhere on this machine. */
-static int check_no_link(const char *from, const char *sub, struct error **err)
-{
-    size_t len = 0;
-
-    while (sub[len] != '\0') {
-        len += strspn(sub + len, "/");
-        len += strcspn(sub + len, "/");
-        CLEANUP(str) char *path = xasprintf("%s/%.*s", from, (int)len, sub);
-        struct stat st;
-        if (lstat(path, &st) == -1)
-            return errno == ENOENT ? 0 : error_sys(err, errno, "subPath \"%s\"", sub);
-        if (S_ISLNK(st.st_mode))
-            return error_set(err, ERROR_DENIED, "subPath \"%s\" goes over a symbolic link", sub);
-    }
-    return 0;
-}
-
+/* Mounts the volume's folder FROM, or its part SUB, which is bound to AT first. */
 static int mount_path(json_t *spec, const char *from, const json_t *mount, const char *to,
-                      const char *sub, struct error **err)
+                      const char *sub, const char *at, struct error **err)
 {
-    CLEANUP(str) char *full = sub == NULL ? xstrdup(from) : path_join(from, sub);
-
     if (sub != NULL && !path_is_plain_relative(sub, strlen(sub)))
         return error_set(err, ERROR_INVALID, "subPath \"%s\" leaves its volume", sub);
-    if (sub != NULL && check_no_link(from, sub, err) == -1)
+    if (sub != NULL && sub_path_bind(from, sub, at, err) == -1)
         return -1;
-    if (sub != NULL && !file_exists(full) && dir_make(full, 0777, err) == -1)
-        return -1;
-    add_mount(spec, full, to, obj_bool(mount, "readOnly", false), false);
+    add_mount(spec, sub != NULL ? at : from, to, obj_bool(mount, "readOnly", false), false);
     return 0;
 }
 
-static int add_volume_mounts(json_t *spec, const json_t *container, const json_t *volumes,
-                             struct error **err)
+/* Where the container's I-th mount has its part of a volume; '_' is in no volume's name. */
+static char *sub_path_place(const struct agent *agent, const json_t *pod, const json_t *container,
+                            size_t i)
 {
+    return xasprintf("%s/pods/%s/volumes/" SUB_PATH_PREFIX "%s_%zu", agent->dir, meta_uid(pod),
+                     obj_str(container, "name", ""), i);
+}
+
+static int add_volume_mounts(const struct agent *agent, const json_t *pod, json_t *spec,
+                             const json_t *container, const json_t *volumes, struct error **err)
+{
+    const char *container_name = obj_str(container, "name", "");
     const json_t *mount;
     size_t i;
+
+    if (!name_is_label(container_name, strlen(container_name)))
+        return error_set(err, ERROR_INVALID, "container name \"%s\" is not valid", container_name);
 
     json_array_foreach(obj_arr(container, "volumeMounts"), i, mount)
     {
         const char *name = obj_str(mount, "name", ""), *to = obj_str(mount, "mountPath", "");
         const char *sub = obj_str(mount, "subPath", NULL);
         const json_t *volume = json_object_get(volumes, name);
+        CLEANUP(str) char *at = sub_path_place(agent, pod, container, i);
 
         if (volume == NULL)
             return error_set(err, ERROR_INVALID, "mount of unknown volume \"%s\"", name);
@@ -510,7 +506,7 @@ static int add_volume_mounts(json_t *spec, const json_t *container, const json_t
             sub = NULL;
         if (obj_arr(volume, "files") != NULL)
             mount_files(spec, obj_arr(volume, "files"), to, sub);
-        else if (mount_path(spec, obj_str(volume, "path", ""), mount, to, sub, err) == -1)
+        else if (mount_path(spec, obj_str(volume, "path", ""), mount, to, sub, at, err) == -1)
             return error_wrap(err, "volume \"%s\"", name);
     }
     json_array_foreach(obj_arr(container, "volumeDevices"), i, mount)
@@ -610,7 +606,7 @@ json_t *pod_container_spec(struct agent *agent, const json_t *pod, const json_t 
     add_mount(spec, agent->runtime.helper_dir, IMAGE_HELPER_DIR, true, false);
     if (image->converts && add_conversion(agent, spec, err) == -1)
         return NULL;
-    if (add_volume_mounts(spec, container, volumes, err) == -1)
+    if (add_volume_mounts(agent, pod, spec, container, volumes, err) == -1)
         return NULL;
     return json_incref(spec);
 }

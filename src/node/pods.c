@@ -37,6 +37,8 @@ enum {
     SMALL_FILE_MAX = 4096,
 };
 
+#define STOP_FILE "stop.json" /* when the Pod's containers were asked to end */
+
 struct pods {
     struct agent *agent;
     struct controller *controller;
@@ -245,7 +247,7 @@ static int end_containers(struct pods *pods, const json_t *pod, const struct pod
                           int64_t grace_ms, bool *running, struct error **err)
 {
     CLEANUP(str) char *dir = pod_dir(pods->agent, meta_uid(pod));
-    CLEANUP(str) char *path = path_join(dir, "stop.json");
+    CLEANUP(str) char *path = path_join(dir, STOP_FILE);
     CLEANUP(str) char *text = NULL;
     json_auto_t *stop = NULL;
     bool first = !file_exists(path);
@@ -380,6 +382,16 @@ static int bind(struct agent *agent, const json_t *pod, struct error **err)
     return kube_patch(agent->client, &KIND_POD, meta_ns(pod), meta_name(pod), NULL, patch, NULL, err);
 }
 
+/* Containers of a Pod that is not deleted are only asked to end at its deadline.  From then on that
+ * is the reason, whatever the clock says: the start written in the status may still be corrected. */
+static bool is_past_deadline(const struct pods *pods, const json_t *pod, int64_t left)
+{
+    CLEANUP(str) char *dir = pod_dir(pods->agent, meta_uid(pod));
+    CLEANUP(str) char *path = path_join(dir, STOP_FILE);
+
+    return left <= 0 || file_exists(path);
+}
+
 static int run_pod(struct pods *pods, const json_t *pod, struct pod_view *view,
                    struct reconcile_result *result, struct error **err)
 {
@@ -389,7 +401,7 @@ static int run_pod(struct pods *pods, const json_t *pod, struct pod_view *view,
 
     if (bind(agent, pod, err) == -1)
         return -1;
-    if (left <= 0) {
+    if (is_past_deadline(pods, pod, left)) {
         bool running = false;
 
         reason = "DeadlineExceeded";

@@ -71,12 +71,14 @@ void sandbox_probe(struct sandbox_abilities *abilities, char **why)
         return;
     abilities->works = true;
     abilities->pid = runs((const char *const[]){"--unshare-pid", NULL}, NULL);
-    abilities->new_proc = abilities->pid &&
-                          runs((const char *const[]){"--unshare-pid", "--proc", "/proc", NULL}, NULL);
-    abilities->network = runs((const char *const[]){"--unshare-net", NULL}, NULL);
-    abilities->ipc = runs((const char *const[]){"--unshare-ipc", NULL}, NULL);
     abilities->user =
         runs((const char *const[]){"--unshare-user", "--uid", "107", "--gid", "107", NULL}, NULL);
+    abilities->new_proc =
+        abilities->pid && runs((const char *const[]){"--unshare-pid", "--proc", "/proc",
+                                                     abilities->user ? "--unshare-user" : NULL, NULL},
+                               NULL);
+    abilities->network = runs((const char *const[]){"--unshare-net", NULL}, NULL);
+    abilities->ipc = runs((const char *const[]){"--unshare-ipc", NULL}, NULL);
 }
 
 void sandbox_command_reset(struct sandbox_command *command)
@@ -198,7 +200,8 @@ static void add_namespaces(struct build *b, const struct sandbox_abilities *abil
         arg(b, "--unshare-ipc");
     if (abilities->network && !str_eq(network, "host"))
         arg(b, "--unshare-net");
-    if ((uid != 0 || gid != 0) && abilities->user) {
+    /* Root, too: whatever rights it finds are rights over this namespace only. */
+    if (abilities->user) {
         arg(b, "--unshare-user");
         snprintf(text, sizeof(text), "%d", (int)uid);
         args2(b, "--uid", text);

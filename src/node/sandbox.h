@@ -33,7 +33,7 @@ struct sandbox_abilities {
     bool pid;        /* an own process namespace: nothing outlives its container */
     bool network;    /* an own network namespace */
     bool ipc;
-    bool user;       /* an own user namespace: a container may have another uid than ours */
+    bool user;       /* an own user namespace: root is not the machine's, and other uids can be had */
     bool new_proc;   /* a fresh /proc; else the machine's, read-only */
 };
 

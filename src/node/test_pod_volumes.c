@@ -5,7 +5,6 @@
 #include "base/test.h"
 #include "data/obj.h"
 #include "node/agent.h"
-#include "node/image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,37 +44,4 @@ TEST(a_volume_stays_in_the_folder_of_its_pod)
                 "not valid");
     CHECK_INT(stat(outside, &st), 0);
     CHECK_INT(st.st_mode & 0777, 0755);
-}
-
-/* The specification of a container that mounts SUB of its only volume. */
-static json_t *mount_sub(const char *dir, const char *sub, struct error **err)
-{
-    struct agent agent = {
-        .runtime = {.program_dir = (char *)(uintptr_t) "/bin", .helper_dir = (char *)(uintptr_t) "/bin"}};
-    const struct image image = {.network = "none"};
-    json_auto_t *pod = pod_with_volume("data");
-    json_auto_t *container =
-        obj_pack("{s:[s],s:[{s:s,s:s,s:s}]}", "command", "true", "volumeMounts", "name", "data",
-                 "mountPath", "/data", "subPath", sub);
-    json_t *volumes = NULL;
-
-    CHECK_OK(pod_volumes_make(&agent, pod, dir, &volumes, err), *err);
-    json_auto_t *owned = volumes;
-    return pod_container_spec(&agent, pod, container, &image, owned, err);
-}
-
-TEST(a_sub_path_follows_no_link_out_of_its_volume)
-{
-    CLEANUP(error) struct error *err = NULL;
-    CLEANUP(str) char *dir = new_dir("links");
-    CLEANUP(str) char *link = path_join(dir, "volumes/data/out");
-    json_auto_t *good = mount_sub(dir, "a/b", &err);
-
-    CHECK(good != NULL);
-    CHECK_INT(symlink("/etc", link), 0);
-    CHECK(mount_sub(dir, "out", &err) == NULL);
-    CHECK(err != NULL && err->code == ERROR_DENIED);
-    error_clear(&err);
-    CHECK(mount_sub(dir, "out/ssl", &err) == NULL);
-    CHECK(err != NULL && err->code == ERROR_DENIED);
 }
