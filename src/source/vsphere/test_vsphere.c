@@ -9,8 +9,9 @@
 #include "base/thread.h"
 #include "base/time.h"
 #include "data/obj.h"
-#include "source/vsphere/fake_vcenter.h"
 #include "source/vsphere/vim.h"
+
+#include "fake_vcenter.h"
 
 #include <stdlib.h>
 
@@ -34,7 +35,9 @@ static struct fake_vcenter *start_fake(size_t count)
     CLEANUP(error) struct error *err = NULL;
     struct fake_vcenter *fake = NULL;
 
-    CHECK_OK(fake_vcenter_start("127.0.0.1:0", count, &fake, &err), err);
+    const struct fake_vcenter_options options = {.listen = "127.0.0.1:0", .count = count};
+
+    CHECK_OK(fake_vcenter_start(&options, &fake, &err), err);
     return fake;
 }
 
