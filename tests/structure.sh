@@ -39,7 +39,14 @@ libraries_have_one_door() {
     door disk 'libnbd\.h|libdeflate\.h|archive\.h|xxhash\.h'
     door apiserver 'sqlite3\.h'
     door node 'libvirt/'
-    door lang 'pcre2\.h|gmp\.h|re2/|nettle/'
+    door lang 'gmp\.h|re2/|nettle/'
+}
+
+# One file speaks C++, for the library that has no other language.
+cplusplus_stays_behind_its_shim() {
+    [ "$(git ls-files '*.cc' '*.cpp' '*.cxx' '*.hh')" = src/lang/re2_shim.cc ]
+    [ "$(git grep -lE '^#include <re2/')" = src/lang/re2_shim.cc ]
+    [ "$(git grep -l '^#include "lang/re2_shim.h"' -- src ':!src/lang/re2_shim.cc')" = src/lang/regex.c ]
 }
 
 no_banned_function_is_called() {
@@ -74,9 +81,10 @@ headers_stand_alone() {
     done
 }
 
-plan 6
+plan 7
 it "rooms use only rooms above them" rooms_keep_their_order
 it "each library has one door" libraries_have_one_door
+it "C++ stays behind its shim" cplusplus_stays_behind_its_shim
 it "no banned function is called" no_banned_function_is_called
 it "no source file grows past 1,000 lines" files_stay_readable
 it "every header begins with its job" headers_begin_with_their_job

@@ -1,11 +1,11 @@
-/* Regular expressions of the kind that Go's regexp and RE2 accept, within limits: the door to
- * PCRE2.
+/* Regular expressions of the kind that Go's regexp accepts, searched in time linear in the text:
+ * by RE2, through lang/re2_shim.h.  doc/design/regular-expressions.md says why.
  *
- * $ matches at the very end only, classes such as \d are ASCII, text is UTF-8.  What RE2 cannot do
- * (back references, look-around) is refused.  Matching gives up after a fixed amount of work, so
- * that a hostile pattern costs time, but not without end.
+ * $ matches at the very end only, classes such as \d are ASCII, text is UTF-8.  Back references and
+ * look-around do not exist.
  *
- * May use: base, data.  Threads: a compiled expression is frozen.
+ * May use: base.  Threads: a compiled expression is frozen and may be searched with by any number
+ * of threads.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct error;
 struct regex;
@@ -21,9 +22,15 @@ struct regex;
 enum {
     REGEX_MAX_PATTERN = 16 * 1024, /* bytes of a pattern */
     REGEX_MAX_GROUPS = 100,
+    REGEX_MAX_MEMORY = 2 * 1024 * 1024, /* bytes of one compiled expression and its automaton */
 };
 
-/* Compiles PATTERN; the error gives the position of what is wrong. */
+/* Most work of one search, in bytes of text times instructions of the expression: a few seconds
+ * for the worst of patterns, and far less for all others. */
+#define REGEX_MAX_WORK (UINT64_C(1) << 30)
+
+/* Compiles PATTERN.  ERROR_INVALID says what is wrong in Go's words ("missing closing ]: \"[a\"")
+ * and at which character, if that can be told. */
 int regex_compile(struct span pattern, struct regex **out, struct error **err);
 void regex_free(struct regex *regex);
 
@@ -31,7 +38,7 @@ void regex_free(struct regex *regex);
 size_t regex_groups(const struct regex *regex);
 /* The number of the group of that name, or 0. */
 size_t regex_group_number(const struct regex *regex, const char *name);
-/* Bytes that it holds. */
+/* About how many bytes it holds, before its first search. */
 size_t regex_size(const struct regex *regex);
 
 /* Where a group matched; start == REGEX_UNSET if it took no part. */
@@ -40,8 +47,9 @@ struct regex_range {
 };
 #define REGEX_UNSET ((size_t)-1)
 
-/* Looks for the first match at or behind START.  RANGES gets COUNT entries, the whole match first;
- * it may be NULL with a COUNT of 0.  TEXT must be valid UTF-8. */
+/* Looks for the first match at or behind START.  RANGES gets COUNT entries, the whole match first,
+ * at most REGEX_MAX_GROUPS + 1; it may be NULL with a COUNT of 0.  TEXT is UTF-8; what is not is
+ * matched by nothing.  ERROR_INVALID for more than REGEX_MAX_WORK. */
 int regex_search(const struct regex *regex, struct span text, size_t start, bool *found,
                  struct regex_range *ranges, size_t count, struct error **err);
 
