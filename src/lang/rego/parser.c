@@ -236,6 +236,7 @@ static struct parser new_parser(struct arena *arena, const char *file, struct sp
                                 const struct token_list *tokens, enum rego_version version)
 {
     struct parser p = {.arena = arena, .file = file, .text = text, .tokens = tokens->ptr};
+    p.work_max = PARSER_WORK_LEAST + PARSER_WORK_PER_BYTE * (uint64_t)text.len;
     p.v1 = version != REGO_V0;
     set_words(&p, p.v1);
     return p;

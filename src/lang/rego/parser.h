@@ -13,8 +13,11 @@ enum rego_version {
     REGO_V1,
 };
 
-/* Deepest nesting of terms and bodies in a source text. */
-enum { PARSER_DEPTH_MAX = 256, PARSER_WORK_MAX = 20 * 1000 * 1000 };
+enum {
+    PARSER_DEPTH_MAX = 256,        /* deepest nesting of terms and bodies */
+    PARSER_WORK_LEAST = 10 * 1000, /* terms that any text may be read as, alternatives included, */
+    PARSER_WORK_PER_BYTE = 50,     /* and further ones for each byte of it */
+};
 
 /* Parses a whole file.  FILE and TEXT must live as long as ARENA.  NULL with diagnostics. */
 struct module *rego_parse_module(struct arena *arena, const char *file, struct span text,

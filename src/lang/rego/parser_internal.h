@@ -11,7 +11,8 @@ struct parser {
     const struct token *tokens;
     size_t pos;
     int depth;
-    uint64_t work; /* terms entered, alternatives included */
+    uint64_t work, work_max; /* terms entered, alternatives included */
+    bool over_limit;
     bool v1;
     bool word_in, word_every, word_if, word_contains;
     /* The failure that got furthest: alternatives are tried in turn. */

@@ -164,6 +164,8 @@ static struct body *read_body(struct parser *p, const char *end)
 
 struct body *parser_body(struct parser *p, const char *end)
 {
+    if (p->over_limit)
+        return NULL;
     if (p->depth >= PARSER_DEPTH_MAX)
         return (struct body *)parser_fail(p, "max nesting depth of %d reached", PARSER_DEPTH_MAX);
     p->depth++;

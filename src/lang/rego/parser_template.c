@@ -18,6 +18,8 @@ static struct term *parse_inside(struct parser *p, struct loc loc, struct span t
     inner.pos = 0;
     inner.error = NULL;
     struct term *term = parser_term_in(&inner, true);
+    p->work = inner.work;
+    p->over_limit = inner.over_limit;
     if (term != NULL && peek(&inner)->kind == TOKEN_END)
         return term;
     return (struct term *)parser_fail(p, "template string: %s",

@@ -4,14 +4,19 @@
 DEFINE_VECTOR(term_list, struct term *)
 DEFINE_CLEANUP_IN_PLACE(term_list, struct term_list, term_list_reset)
 
-/* Alternatives are tried in turn; a text in which that multiplies is refused. */
+/* Alternatives are tried in turn; a text in which that multiplies is refused.  Once a limit is met
+ * no alternative is tried any more. */
 static bool enter(struct parser *p)
 {
-    if (++p->work > PARSER_WORK_MAX) {
+    if (p->over_limit)
+        return false;
+    if (++p->work > p->work_max) {
+        p->over_limit = true;
         parser_fail(p, "the text has too many readings: use parentheses or fewer levels");
         return false;
     }
     if (p->depth >= PARSER_DEPTH_MAX) {
+        p->over_limit = true;
         parser_fail(p, "max nesting depth of %d reached", PARSER_DEPTH_MAX);
         return false;
     }
