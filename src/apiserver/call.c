@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_SEGMENTS = 12, MAX_OBJECT_TEXT = 16 * 1024 * 1024, MAX_WARNING = 256 };
 
@@ -63,14 +64,13 @@ static char *take_part(struct str_list *parts, size_t index)
     return index < parts->len ? steal(&parts->ptr[index]) : xstrdup("");
 }
 
-static const char *find_verb(const struct call *call)
+static const char *find_verb(struct call *call)
 {
     const char *method = call->request->method;
     bool has_name = *call->name != '\0';
 
     if (str_eq(method, "GET") || str_eq(method, "HEAD")) {
-        CLEANUP(str) char *watch = http_request_query(call->request, "watch");
-        if (watch != NULL && (str_eq(watch, "true") || str_eq(watch, "1")))
+        if (call_query_bool(call, "watch"))
             return "watch";
         return has_name ? "get" : "list";
     }
@@ -164,7 +164,8 @@ bool call_query_bool(struct call *call, const char *name)
 {
     CLEANUP(str) char *text = http_request_query(call->request, name);
 
-    return text != NULL && (str_eq(text, "true") || str_eq(text, "1"));
+    /* As the real server reads them: Python's clients say "True", others nothing but the name. */
+    return text != NULL && !str_eq(text, "0") && strcasecmp(text, "false") != 0;
 }
 
 int call_query_int(struct call *call, const char *name, int64_t fallback, int64_t *value)

@@ -59,7 +59,7 @@ bool call_find_kind(struct call *call);
 /* Reads the options that all writes share, and the Accept header.  0, or -1 with the failure. */
 int call_read_options(struct call *call);
 
-/* A query parameter as bool or number. */
+/* A query parameter as bool (false: absent, "0" or "false" in any case) or number. */
 bool call_query_bool(struct call *call, const char *name);
 int call_query_int(struct call *call, const char *name, int64_t fallback, int64_t *value);
 
