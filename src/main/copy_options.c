@@ -6,9 +6,9 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "data/obj.h"
 #include "data/size.h"
 #include "disk/copy.h"
+#include "disk/extent_file.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -18,8 +18,7 @@
 #include <unistd.h>
 
 enum {
-    MAX_EXTENTS_TEXT = 64 << 20, /* bytes of an --extents file */
-    MAX_SECRET = 64 << 10,       /* bytes of a password or token file */
+    MAX_SECRET = 64 << 10, /* bytes of a password or token file */
     MAX_TIMEOUT_S = 86400,
 };
 
@@ -356,12 +355,12 @@ void copy_settings_reset(struct copy_settings *settings)
 
 static int read_extents_text(const char *path, char **text, size_t *len, struct error **err)
 {
-    struct buf buf = BUF_INIT(MAX_EXTENTS_TEXT);
+    struct buf buf = BUF_INIT(EXTENT_FILE_MAX_BYTES);
     char part[65536];
     ssize_t got;
 
     if (!str_eq(path, "-"))
-        return file_read(path, MAX_EXTENTS_TEXT, text, len, err);
+        return file_read(path, EXTENT_FILE_MAX_BYTES, text, len, err);
     while ((got = read(STDIN_FILENO, part, sizeof(part))) > 0)
         buf_append(&buf, part, (size_t)got);
     if (buf_check(&buf, err) == -1) {
@@ -373,54 +372,6 @@ static int read_extents_text(const char *path, char **text, size_t *len, struct 
     return 0;
 }
 
-static int parse_json_extents(const char *text, size_t len, struct extent_list *list,
-                              struct error **err)
-{
-    json_auto_t *array = obj_parse(text, len, err);
-    json_t *item;
-    size_t i;
-
-    if (array == NULL)
-        return -1;
-    if (!json_is_array(array))
-        return error_set(err, ERROR_INVALID, "not a JSON array");
-    json_array_foreach (array, i, item) {
-        int64_t offset;
-        int64_t length;
-
-        if (obj_need_int(item, obj_at(item, "start") != NULL ? "start" : "offset", &offset, err) ==
-                -1 ||
-            obj_need_int(item, "length", &length, err) == -1)
-            return error_wrap(err, "area %zu", i + 1);
-        if (offset < 0 || length <= 0)
-            return error_set(err, ERROR_INVALID, "area %zu is empty or negative", i + 1);
-        extent_list_add(list, (uint64_t)offset, (uint64_t)length, EXTENT_DATA);
-    }
-    return 0;
-}
-
-static int parse_line_extents(const char *text, size_t len, struct extent_list *list,
-                              struct error **err)
-{
-    struct span rest = {text, len};
-    struct span line;
-
-    for (size_t number = 1; span_split(&rest, '\n', &line); number++) {
-        struct span word;
-        uint64_t offset;
-        uint64_t length;
-
-        line = span_trim(line);
-        if (line.len == 0 || line.ptr[0] == '#')
-            continue;
-        if (!span_split(&line, ' ', &word) || !span_u64(word, &offset) ||
-            !span_u64(span_trim(line), &length) || length == 0)
-            return error_set(err, ERROR_INVALID, "line %zu is not \"OFFSET LENGTH\"", number);
-        extent_list_add(list, offset, length, EXTENT_DATA);
-    }
-    return 0;
-}
-
 int copy_extents_read(const char *path, struct extent_list *list, struct error **err)
 {
     CLEANUP(str) char *text = NULL;
@@ -428,9 +379,6 @@ int copy_extents_read(const char *path, struct extent_list *list, struct error *
 
     if (read_extents_text(path, &text, &len, err) == -1)
         return -1;
-    struct span trimmed = span_trim((struct span){text, len});
-    int result = trimmed.len > 0 && trimmed.ptr[0] == '['
-                     ? parse_json_extents(trimmed.ptr, trimmed.len, list, err)
-                     : parse_line_extents(text, len, list, err);
-    return result == 0 ? 0 : error_wrap(err, "extents \"%s\"", path);
+    return extent_list_parse(text, len, list, err) == 0 ? 0
+                                                        : error_wrap(err, "extents \"%s\"", path);
 }
