@@ -206,6 +206,53 @@ resumes() {
     done
 }
 
+# kept: the "kept" of the last report
+kept() {
+    sed -n 's/.*"kept":\([0-9]*\).*/\1/p' "$work/report" | tail -1
+}
+
+begins_a_checkpoint_anew() {
+    cp "$sample" "$work/in"
+    rm -f "$work/out" "$work/map"
+    run_checkpoint() { "$copy" --progress=json --checkpoint "$work/map" "$1" "$work/out" >"$work/report"; }
+    run_checkpoint "$work/in"
+    same "$(kept)" 0
+    run_checkpoint "$work/in"
+    [ "$(kept)" -gt 3000000 ] || fail "nothing was kept: $(kept)"
+    # another content of another time: nothing of the old map counts
+    touch -d '-1 day' "$work/in"
+    run_checkpoint "$work/in"
+    same "$(kept)" 0
+    cmp "$sample" "$work/out"
+    echo damaged >"$work/map"
+    run_checkpoint "$work/in"
+    same "$(kept)" 0
+    cmp "$sample" "$work/out"
+    # what can only be read front to back has no map
+    gzip -c "$sample" >"$work/in.gz"
+    rm -f "$work/map"
+    run_checkpoint "$work/in.gz"
+    cmp "$sample" "$work/out"
+    [ ! -e "$work/map" ] || fail "a map of a stream"
+}
+
+joins_chunks() {
+    qemu-img convert -f raw -O vmdk -o subformat=streamOptimized "$sample" "$work/cut.vmdk"
+    as_qemu vmdk "$work/cut.vmdk" "$work/want"
+    split -b 1000000 -a 9 -d "$work/cut.vmdk" "$work/cut.vmdk."
+    whole=$(sha256sum <"$work/cut.vmdk" | cut -d' ' -f1)
+    rm "$work/cut.vmdk"
+    "$copy" --quiet --expect "$whole" "$work/cut.vmdk" "$work/out"
+    cmp "$work/want" "$work/out"
+    rm "$work/cut.vmdk.000000001"
+    ! "$copy" --quiet "$work/cut.vmdk" "$work/out" 2>"$work/err" || fail "a chunk is missing"
+    "$copy" --quiet zero:5000000 "$work/empty"
+    same "$(stat -c %s "$work/empty")" 5000000
+    same "$(tr -d '\0' <"$work/empty" | wc -c)" 0
+    ! "$copy" --quiet zero:many "$work/empty" 2>"$work/err" || fail "a size that is none"
+    contains "$(cat "$work/err")" 'zero:many'
+}
+
 refuses_a_changed_source() {
     cd "$work"
     cp "$sample" in
@@ -306,7 +353,7 @@ hides_latency() {
     [ $(((end - middle) / (middle - start))) -ge 2 ] || fail "no faster than one at a time"
 }
 
-plan 27
+plan 29
 it "copies raw disks with their holes" copies_raw
 it "copies any size" copies_sizes
 it "reads streamOptimized VMDK" reads vmdk -o subformat=streamOptimized
@@ -328,6 +375,8 @@ it "opens huge disks at once" opens_huge_disks
 it "copies only the areas it is told" copies_only_areas
 it "keeps a block map, verifies and repairs" keeps_a_map
 it "goes on after being killed" resumes
+it "begins a checkpoint anew where it does not fit" begins_a_checkpoint_anew
+it "joins chunks, and makes empty disks" joins_chunks
 it "refuses to go on with a changed source" refuses_a_changed_source
 it "ends with the right exit status and one line" has_exit_statuses
 it "reports errors and silence of servers" reports_server_errors

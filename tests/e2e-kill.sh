@@ -27,8 +27,8 @@ source_sum=$(sum "$work/source/web.ova")
 victims() {
     case $1 in
     gantryd) pgrep -f "gantryd .*--dir $work/home" ;;
-    importer) pgrep -f "gantry-copy --progress=json" ;;
-    hook) pgrep -f "ansible-playbook" ;;
+    importer) processes "gantry-copy --progress=json" ;;
+    hook) processes "ansible-playbook" ;;
     libvirtd) pgrep -f "libvirtd.*$work/home" ;;
     esac
 }
@@ -55,7 +55,7 @@ no_volumes() {
 }
 
 no_helpers() {
-    ! victims importer && ! victims hook && ! pgrep -f "qemu-system.*$work/home"
+    no_process "gantry-copy --progress=json" && no_process "ansible-playbook" && ! pgrep -f "qemu-system.*$work/home"
 }
 
 # round N VICTIM MILLISECONDS

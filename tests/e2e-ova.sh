@@ -73,10 +73,6 @@ ends_a_hook_at_its_deadline() {
     wait_until 10 no_process "sleep 987"
 }
 
-no_process() {
-    ! pgrep -f "$1" >/dev/null
-}
-
 cat >"$work/daemon.yml" <<'EOF'
 - hosts: localhost
   gather_facts: false
@@ -102,6 +98,14 @@ refuses_what_does_not_fit() {
     new_plan ghost good '[{name: ghost}]'
     wait_until 10 has_condition plan ghost VMNotFound
     contains "$(conditions plan ghost)" '"ghost"'
+    new_plan nowhere good '[{name: web}]' 'targetNamespace: No_Such'
+    wait_until 10 has_condition plan nowhere NamespaceNotValid
+    contains "$(conditions plan nowhere)" 'No_Such'
+    for plan in unmapped twice ghost nowhere; do # and a Migration of such a plan touches nothing
+        migrate "$plan"
+        kubectl delete migration "$plan" -n $NS --timeout=20s
+        same "$plan $(kubectl get ns "to-$plan" -o name 2>/dev/null)" "$plan "
+    done
 }
 
 # bad NAME FILE: a provider of one damaged file names it
@@ -132,6 +136,91 @@ refuses_entities_in_a_descriptor() {
 EOF
     touch -d '-2 min' "$work/laughs/laughs.ovf"
     bad laughs laughs.ovf
+}
+
+# descriptor NAME DISKS FILES: an OVF in a folder of its own, whose machine has disk "d1"
+descriptor() {
+    mkdir -p "$work/$1"
+    cat >"$work/$1/$1.ovf" <<EOF
+<?xml version="1.0"?>
+<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+  xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
+<References>$3</References>
+<DiskSection><Info>Disks</Info>$2</DiskSection>
+<VirtualSystem ovf:id="$1"><Info>A machine</Info><Name>$1</Name>
+<VirtualHardwareSection><Info>Hardware</Info>
+<Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3</rasd:ResourceType>
+<rasd:VirtualQuantity>1</rasd:VirtualQuantity></Item>
+<Item><rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits><rasd:InstanceID>2</rasd:InstanceID>
+<rasd:ResourceType>4</rasd:ResourceType><rasd:VirtualQuantity>64</rasd:VirtualQuantity></Item>
+<Item><rasd:HostResource>ovf:/disk/d1</rasd:HostResource><rasd:InstanceID>3</rasd:InstanceID>
+<rasd:ResourceType>17</rasd:ResourceType></Item>
+</VirtualHardwareSection></VirtualSystem></Envelope>
+EOF
+    touch -d '-2 min' "$work/$1/$1.ovf"
+}
+
+# disk ATTRIBUTES: disk d1 of 4 MiB
+disk() {
+    echo "<Disk ovf:diskId=\"d1\" ovf:capacity=\"4\" ovf:capacityAllocationUnits=\"byte * 2^20\" $1/>"
+}
+
+# machines PROVIDER: what its inventory lists
+machines() {
+    machines_uid=$(kubectl get provider "$1" -n $NS -o 'jsonpath={.metadata.uid}')
+    kubectl get --raw "/providers/ova/$machines_uid/vms"
+}
+
+refuses_references_that_lead_nowhere_or_in_a_circle() {
+    descriptor nofile "$(disk 'ovf:fileRef="f9"')" '<File ovf:id="f1" ovf:href="a.vmdk"/>'
+    bad nofile 'fileRef \"f9\" names no File'
+    descriptor absent "$(disk 'ovf:fileRef="f1"')" '<File ovf:id="f1" ovf:href="absent.vmdk"/>'
+    bad absent 'the file \"absent.vmdk\" is not in the folder'
+    descriptor circle "$(disk 'ovf:parentRef="d2"')<Disk ovf:diskId=\"d2\" ovf:capacity=\"4\" ovf:parentRef=\"d1\"/>" ""
+    bad circle 'parents form a circle'
+    descriptor outside "$(disk 'ovf:fileRef="f1"')" '<File ovf:id="f1" ovf:href="../../etc/passwd"/>'
+    bad outside '../../etc/passwd'
+    for name in nofile absent circle outside; do
+        same "$name $(machines "$name")" "$name []"
+    done
+}
+
+refuses_a_disk_of_no_bytes() {
+    descriptor zero "$(disk 'ovf:fileRef="f1"')" '<File ovf:id="f1" ovf:href="zero.vmdk"/>'
+    : >"$work/zero/zero.vmdk"
+    touch -d '-2 min' "$work/zero/zero.vmdk"
+    bad zero 'the file \"zero.vmdk\" is empty'
+    same "$(machines zero)" "[]"
+    descriptor nothing '<Disk ovf:diskId="d1" ovf:capacity="0"/>' ""
+    bad nothing 'the capacity is zero bytes'
+}
+
+# moves NAME: the machine NAME of provider NAME
+moves() {
+    provider "$1" "$work/$1"
+    maps "$1"
+    wait_until 30 has_condition provider "$1" Ready
+    new_plan "$1" "$1" "[{name: $1}]"
+    wait_until 30 has_condition plan "$1" Ready || { conditions plan "$1"; return 1; }
+    migrate "$1"
+    ends "$1" Succeeded
+}
+
+makes_a_disk_that_has_no_file() {
+    descriptor fresh "$(disk "")" ""
+    moves fresh
+    same "$(stat -c %s "$(disk_of to-fresh fresh 0)")" 4194304
+    same "$(tr -d '\0' <"$(disk_of to-fresh fresh 0)" | wc -c)" 0
+}
+
+joins_chunks() {
+    descriptor pieces "$(disk 'ovf:fileRef="f1"')" \
+        '<File ovf:id="f1" ovf:href="pieces.vmdk" ovf:chunkSize="100000"/>'
+    qemu-img convert -f raw -O vmdk -o subformat=streamOptimized "$work/web-1.raw" "$work/whole.vmdk"
+    split -b 100000 -a 9 -d "$work/whole.vmdk" "$work/pieces/pieces.vmdk."
+    touch -d '-2 min' "$work/pieces"/*
+    moves pieces
+    same "$(sum "$(disk_of to-pieces pieces 0)")" "$(sum "$work/web-1.raw")"
 }
 
 refuses_members_outside_the_archive() {
@@ -165,23 +254,32 @@ fails() {
 
 notices_a_wrong_digest() {
     ova "$work/lie" lie 1 --wrong-digest
-    fails lie "lie-1.vmdk"
+    fails lie "as expected"
+    contains "$(vm_error lie)" "lie-1.vmdk"
+    contains "$(vm_error lie)" "sha256"
 }
 
 notices_a_grain_outside_the_file() {
     ova "$work/grain" grain 1 --manifest none
     python3 - "$work/grain/grain.ova" <<'EOF'
-import sys, tarfile
+import struct, sys, tarfile
 path = sys.argv[1]
 member = [m for m in tarfile.open(path) if m.name.endswith(".vmdk")][0]
 with open(path, "r+b") as f:
-    data = f.read()
-    start, end = member.offset_data, member.offset_data + member.size
-    f.seek(end - member.size // 2 // 512 * 512)  # half of it is gone
-    f.write(bytes(member.size // 2 // 512 * 512))
+    def at(sector):
+        f.seek(member.offset_data + sector * 512)
+    at(0)
+    at(struct.unpack_from("<Q", f.read(512), 56)[0])  # the grain directory
+    table_at = struct.unpack("<I", f.read(4))[0]
+    at(table_at)
+    table = list(struct.unpack("<512I", f.read(2048)))
+    table[next(i for i, sector in enumerate(table) if sector)] = 0x7ffffff0
+    at(table_at)
+    f.write(struct.pack("<512I", *table))
 EOF
     touch -d '-2 min' "$work/grain/grain.ova"
-    fails grain "disk"
+    fails grain "grain"
+    contains "$(vm_error grain)" "grain-1.vmdk"
 }
 
 says_when_there_is_no_room() {
@@ -201,7 +299,8 @@ data = out.getvalue()
 open(sys.argv[1], "wb").write(data)
 EOF
     touch -d '-2 min' "$work/huge/huge.ova"
-    fails huge "huge-1.vmdk"
+    fails huge "no room"
+    contains "$(vm_error huge)" "huge-1.vmdk"
 }
 
 names_a_share_that_cannot_be_read() {
@@ -220,10 +319,6 @@ begins_to_wait() {
     wait_until 10 has_condition plan "$1" Ready
     migrate "$1"
     wait_until 20 process_runs "sleep 987"
-}
-
-process_runs() {
-    pgrep -f "$1" >/dev/null
 }
 
 cancels_when_the_migration_is_deleted() {
@@ -266,7 +361,7 @@ leaves_no_mounts() {
     ! grep "$work" /proc/mounts
 }
 
-plan 18
+plan 22
 it "moves every byte of every disk" moves_every_byte
 it "keeps a hook's output, with the keys playbooks know" keeps_a_hooks_output
 it "names a broken playbook" names_a_broken_playbook
@@ -276,6 +371,11 @@ it "refuses unmapped networks, names used twice, unknown machines" refuses_what_
 it "names a file that is cut off" names_a_file_that_is_cut_off
 it "refuses entities in a descriptor" refuses_entities_in_a_descriptor
 it "refuses members outside the archive" refuses_members_outside_the_archive
+it "refuses references that lead nowhere or in a circle" \
+    refuses_references_that_lead_nowhere_or_in_a_circle
+it "refuses a disk of no bytes" refuses_a_disk_of_no_bytes
+it "makes a disk that has no file" makes_a_disk_that_has_no_file
+it "joins chunks beside a descriptor" joins_chunks
 it "notices a wrong digest" notices_a_wrong_digest
 it "notices a grain outside the file" notices_a_grain_outside_the_file
 it "says when there is no room" says_when_there_is_no_room

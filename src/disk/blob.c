@@ -50,6 +50,8 @@ int blob_open(const char *source, const struct disk_options *options, struct blo
         return blob_nbd_open(source, options, out, err);
     if (is_http(source))
         return blob_http_open(source, options, out, err);
+    if (blob_chunks_exist(source))
+        return blob_chunks_open(source, out, err);
     return blob_file_open(source, out, err);
 }
 

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { BLOB_MAX_CHUNKS = 4096 }; /* of one file of an OVF package */
+
 struct blob;
 struct disk_options;
 struct error;
@@ -45,7 +47,7 @@ struct blob {
     bool is_remote;      /* a request costs a round trip: have many in flight */
 };
 
-/* Opens SOURCE: a path, ova:FILE#MEMBER, nbd:// and its kin, http:// or https://. */
+/* Opens SOURCE: a path (of a file or of its chunks), ova:FILE#MEMBER, nbd:// and its kin, http:// or https://. */
 int blob_open(const char *source, const struct disk_options *options, struct blob **out,
               struct error **err);
 
@@ -73,6 +75,11 @@ int blob_file_open(const char *path, struct blob **out, struct error **err);
 /* The same for NAME inside the folder DIR, not leaving it through links or "..". */
 int blob_file_open_beneath(const char *dir, const char *name, struct blob **out,
                            struct error **err);
+
+/* The file PATH that exists only as its chunks PATH.000000000, PATH.000000001 ...: whether that is
+ * so, and opened as one. */
+bool blob_chunks_exist(const char *path);
+int blob_chunks_open(const char *path, struct blob **out, struct error **err);
 
 /* The member MEMBER of the tar file at PATH, or, when there is none, the chunks MEMBER.000000000,
  * MEMBER.000000001 ... joined as OVF defines them. */

@@ -17,8 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAX_CHUNKS = 4096 }; /* of one file in an OVA */
-
 /* A part of the file: the whole of it, a member of a tar file, one of several chunks. */
 struct piece {
     uint64_t offset;      /* in the blob */
@@ -207,7 +205,7 @@ static int find_pieces(const struct tar_index *index, const char *member, struct
         *size = whole->size;
         return 0;
     }
-    for (unsigned i = 0; i < MAX_CHUNKS; i++) {
+    for (unsigned i = 0; i < BLOB_MAX_CHUNKS; i++) {
         CLEANUP(str) char *name = xasprintf("%s.%09u", member, i);
         const struct tar_member *chunk = tar_index_find(index, name);
 

@@ -6,6 +6,10 @@
 #include "disk/format.h"
 
 #include <inttypes.h>
+#include <stdint.h>
+#include <string.h>
+
+#define ZERO_SCHEME "zero:"
 
 /* What the image is: as the user says, or by its content.  An NBD export is raw unless the user
  * says otherwise: servers have opened the format already. */
@@ -63,12 +67,30 @@ static int open_kind(const char *source, struct blob *take, enum image_kind kind
                      image_kind_name(kind));
 }
 
+bool disk_is_zero_source(const char *source)
+{
+    return str_starts_with(source, ZERO_SCHEME);
+}
+
+/* zero:BYTES, a disk on which nothing was written yet. */
+static int open_zero(const char *bytes, struct disk **out, struct error **err)
+{
+    uint64_t size;
+
+    if (!span_u64(span_of(bytes), &size) || size > INT64_MAX)
+        return error_set(err, ERROR_INVALID, "\"" ZERO_SCHEME "%s\" names no number of bytes", bytes);
+    *out = zero_open(size);
+    return 0;
+}
+
 int disk_open(const char *source, const struct disk_options *options, struct disk **out,
               struct error **err)
 {
     struct blob *blob;
     enum image_kind kind;
 
+    if (disk_is_zero_source(source))
+        return open_zero(source + strlen(ZERO_SCHEME), out, err);
     if (blob_open(source, options, &blob, err) == -1)
         return -1;
     if (decide_kind(source, blob, options, &kind, err) == -1) {

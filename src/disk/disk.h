@@ -6,7 +6,8 @@
  *
  * The format follows from the content.  Read here: raw, VMDK in its hosted, flat, stream-optimized,
  * ESXi sparse (COWD) and SE sparse forms with snapshot chains; through a qemu-nbd child: qcow2,
- * VHD, VHDX, VDI, LUKS.  Images that can only be read front to back are for disk/stream.h.
+ * VHD, VHDX, VDI, LUKS.  Images that can only be read front to back are for disk/stream.h.  The
+ * source zero:BYTES is a disk on which nothing was written yet.
  *
  * May use: base, data, net.
  * Threads: disk_extents and disk_read may be called from several threads at once.
@@ -48,6 +49,9 @@ struct disk_options {
     bool insecure;               /* any certificate will do */
     const char *luks_key_file;   /* holds the passphrase */
 };
+
+/* True for zero:BYTES, which no file stands behind. */
+bool disk_is_zero_source(const char *source);
 
 int disk_open(const char *source, const struct disk_options *options, struct disk **out,
               struct error **err);

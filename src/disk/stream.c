@@ -333,7 +333,7 @@ int stream_is_needed(const char *source, const struct disk_options *options, boo
     char start[IMAGE_PROBE_BYTES];
 
     *needed = str_eq(source, "-");
-    if (*needed || options->format != NULL || blob_nbd_is_uri(source))
+    if (*needed || options->format != NULL || blob_nbd_is_uri(source) || disk_is_zero_source(source))
         return 0;
     if (blob_open(source, options, &blob, err) == -1)
         return -1;

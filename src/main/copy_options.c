@@ -41,6 +41,7 @@ enum option_id {
     OPTION_EXTENTS,
     OPTION_MAP,
     OPTION_RESUME,
+    OPTION_CHECKPOINT,
     OPTION_VERIFY,
     OPTION_VERIFY_ONLY,
     OPTION_SHOW_MAP,
@@ -77,6 +78,7 @@ static const struct {
     {"extents", OPTION_EXTENTS, required_argument, "FILE", "copy only these areas (\"OFFSET LENGTH\" lines or JSON)"},
     {"map", OPTION_MAP, required_argument, "FILE", "keep a block map: what is durable, with checksums"},
     {"resume", OPTION_RESUME, no_argument, NULL, "go on where the map ends"},
+    {"checkpoint", OPTION_CHECKPOINT, required_argument, "FILE", "--map and --resume where they fit, else begin anew"},
     {"verify", OPTION_VERIFY, no_argument, NULL, "read the destination back when done"},
     {"verify-only", OPTION_VERIFY_ONLY, no_argument, NULL, "compare the destination with the source or the map"},
     {"show-map", OPTION_SHOW_MAP, no_argument, NULL, "print a block map"},
@@ -223,6 +225,13 @@ static int take_connections(const char *text, struct copy_settings *settings, st
     return 0;
 }
 
+static int take_checkpoint(const char *path, struct copy_settings *settings)
+{
+    settings->map_path = path;
+    settings->resume = settings->is_checkpoint = true;
+    return 0;
+}
+
 static int take_option(enum option_id id, char *arg, struct copy_settings *s, struct error **err)
 {
     /* clang-format off */
@@ -245,6 +254,7 @@ static int take_option(enum option_id id, char *arg, struct copy_settings *s, st
     case OPTION_EXTENTS:       s->extents_path = arg; return 0;
     case OPTION_MAP:           s->map_path = arg; return 0;
     case OPTION_RESUME:        s->resume = true; return 0;
+    case OPTION_CHECKPOINT:    return take_checkpoint(arg, s);
     case OPTION_VERIFY:        s->verify = true; return 0;
     case OPTION_VERIFY_ONLY:   s->mode = COPY_MODE_VERIFY; return 0;
     case OPTION_SHOW_MAP:      s->mode = COPY_MODE_SHOW_MAP; return 0;

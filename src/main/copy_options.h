@@ -44,6 +44,7 @@ struct copy_settings {
     const char *digest;          /* "sha256", ... or NULL */
     const char *expected_digest; /* hexadecimal, or NULL */
     bool resume;
+    bool is_checkpoint; /* the map is a help, no promise: what does not fit is begun anew */
     bool verify;
     bool json; /* --info */
     bool quiet;

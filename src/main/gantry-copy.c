@@ -1,4 +1,6 @@
 /* The disk mover: one source to one destination.  See doc/man/gantry-copy.1.pod. */
+#define LOG_COMPONENT "copy"
+
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -109,7 +111,23 @@ static int check_different(const struct copy_settings *settings, struct error **
     return 0;
 }
 
-/* Opens the map that is there and checks that it belongs to this source, or makes a new one. */
+/* Opens the map that is there and checks that it belongs to this source. */
+static int open_old_map(struct run *run, const struct blockmap_source *source, struct error **err)
+{
+    struct copy_settings *settings = run->settings;
+
+    if (blockmap_open(settings->map_path, &run->map, err) == -1)
+        return -1;
+    /* A delta comes from another snapshot: its source may have another name and time. */
+    if (settings->extents_path == NULL)
+        return blockmap_check_source(run->map, disk_size(run->disk), source, err);
+    if (!blockmap_is_complete(run->map) && !settings->resume)
+        return error_set(err, ERROR_INVALID, "block map \"%s\" is of an unfinished copy",
+                         settings->map_path);
+    return blockmap_reopen(run->map, err);
+}
+
+/* The map that is there, or a new one where there is none or, for a checkpoint, it is of no use. */
 static int open_map(struct run *run, bool *is_there, struct error **err)
 {
     struct copy_settings *settings = run->settings;
@@ -117,20 +135,20 @@ static int open_map(struct run *run, bool *is_there, struct error **err)
     struct blockmap_source source;
 
     stored_identity(settings->source, &source);
-    *is_there = false;
-    if (wants_old && blockmap_open(settings->map_path, &run->map, err) == 0) {
-        *is_there = true;
+    *is_there = wants_old && open_old_map(run, &source, err) == 0;
+    if (*is_there) {
         settings->request_bytes = blockmap_block_bytes(run->map);
-        /* A delta comes from another snapshot: its source may have another name and time. */
-        if (settings->extents_path == NULL)
-            return blockmap_check_source(run->map, disk_size(run->disk), &source, err);
-        if (!blockmap_is_complete(run->map) && !settings->resume)
-            return error_set(err, ERROR_INVALID, "block map \"%s\" is of an unfinished copy",
-                             settings->map_path);
-        return blockmap_reopen(run->map, err);
+        return 0;
     }
-    if (*err != NULL && (*err)->sys != ENOENT)
+    bool absent = *err != NULL && (*err)->sys == ENOENT;
+    if (*err != NULL && !absent && !settings->is_checkpoint)
         return -1;
+    if (*err != NULL && !absent) {
+        CLEANUP(str) char *why = error_format(*err);
+        log_warn("begins anew: %s", why);
+        blockmap_close(run->map);
+        run->map = NULL;
+    }
     error_clear(err);
     if (settings->request_bytes == 0)
         settings->request_bytes = COPY_DEFAULT_REQUEST;
@@ -290,6 +308,8 @@ static int prepare(struct run *run, struct error **err)
         return -1;
     if (with_status(run, open_source(run, err), EXIT_SOURCE) == -1)
         return -1;
+    if (run->stream != NULL && settings->is_checkpoint)
+        settings->map_path = NULL;
     if (run->stream != NULL && (settings->map_path != NULL || settings->extents_path != NULL)) {
         error_set(err, ERROR_UNSUPPORTED, "\"%s\" is read front to back: no --map, no --extents",
                   settings->source);

@@ -169,6 +169,21 @@ vm_error() {
     kubectl get plan "$1" -n $NS -o 'jsonpath={.status.migration.vms[*].error.reasons}'
 }
 
+# processes PATTERN: of the sandboxes of this home whose command line matches; other tests have theirs
+processes() {
+    for process_id in $(pgrep -f "$1"); do
+        ! grep -qs "${work##*/}" "/proc/$process_id/mountinfo" || echo "$process_id"
+    done
+}
+
+process_runs() {
+    [ -n "$(processes "$1")" ]
+}
+
+no_process() {
+    [ -z "$(processes "$1")" ]
+}
+
 count() {
     kubectl get "$1" -n "$2" -o name 2>/dev/null | wc -l
 }

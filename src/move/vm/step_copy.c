@@ -21,6 +21,7 @@
 
 #define COPY_IMAGE "gantry/copy"
 #define TARGET_PATH "/target"
+#define MAP_NAME "disk.map"
 #define ANNOTATION_RESTARTS "restarts"
 
 enum {
@@ -62,6 +63,12 @@ static json_t *copy_args(const struct vm_run *run, const struct source_disk_acce
 {
     CLEANUP(str) char *target = volume_disk_path(claim, TARGET_PATH);
     json_t *args = obj_pack("[s]", "--progress=json");
+
+    /* Beside the disk, where the volume has a place for it. */
+    if (!volume_is_block(claim)) {
+        json_array_append_new(args, json_string("--checkpoint"));
+        json_array_append_new(args, json_string(TARGET_PATH "/" MAP_NAME));
+    }
 
     if (access->digest != NULL) {
         json_array_append_new(args, json_string("--expect"));
@@ -130,8 +137,10 @@ static void show_progress(json_t *task, const json_t *report)
 /* What the copy says of itself at its end stays in the task. */
 static void keep_result(json_t *task, const json_t *report)
 {
-    static const char *const keys[] = {"sha256", "sha1",    "sha512",       "format",
-                                       "bytes",  "written", "milliseconds", "map"};
+    static const char *const keys[] = {"sha256", "sha1", "sha512",       "format", "bytes", "written",
+                                       "kept",   "repaired", "milliseconds", "map"};
+    int64_t bytes = obj_int(report, "bytes", 0);
+    int64_t stored = obj_int(report, "written", 0) + obj_int(report, "kept", 0);
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         const json_t *value = json_object_get(report, keys[i]);
@@ -141,6 +150,10 @@ static void keep_result(json_t *task, const json_t *report)
             CLEANUP(str) char *text = obj_format(value);
             step_set_annotation(task, keys[i], text);
         }
+    }
+    if (bytes >= stored) {
+        CLEANUP(str) char *holes = xasprintf("%" PRId64, bytes - stored);
+        step_set_annotation(task, "holes", holes);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "source/ova/share.h"
 #include "source/ova/watch.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define LOG_COMPONENT "ova"
@@ -195,23 +196,18 @@ static char *access_uri(const struct ova_package *package, const char *name)
     return xasprintf(MOUNT_PATH "/%s", path);
 }
 
-static int fill_access(struct accessing *accessing, const struct ova_package *package,
-                       const struct ovf_disk *disk, struct error **err)
+static void fill_access(struct accessing *accessing, const struct ova_package *package,
+                        const struct ovf_disk *disk)
 {
-    if (disk->file == OVF_NONE)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "disk \"%s\" has no file: it starts empty and needs no copy", disk->id);
+    struct source_disk_access *access = accessing->access;
 
+    if (disk->file == OVF_NONE) { /* it starts empty */
+        access->uri = xasprintf("zero:%" PRIu64, disk->capacity_bytes);
+        return;
+    }
     const struct ovf_file *file = &package->ovf->files.ptr[disk->file];
     const char *name = package->names.ptr[disk->file];
-    if (file->chunk_size != 0 && !package->is_archive) /* gantry-copy joins those of an archive */
-        return error_set(
-            err, ERROR_UNSUPPORTED,
-            "file \"%s\" is cut into chunks beside its descriptor: put them into an .ova",
-            file->href);
-
     const struct manifest_entry *entry = manifest_find(&package->manifest, name);
-    struct source_disk_access *access = accessing->access;
     access->uri = access_uri(package, name);
     /* What is compressed as a whole is told by its content. */
     if (!file->gzip && disk->format != NULL && strcasestr(disk->format, "vmdk") != NULL)
@@ -219,7 +215,6 @@ static int fill_access(struct accessing *accessing, const struct ova_package *pa
     access->volume = ova_share_volume(&accessing->ova->share);
     access->mount_path = xstrdup(MOUNT_PATH);
     access->digest = entry ? manifest_format_digest(entry) : NULL;
-    return 0;
 }
 
 static void access_entry(void *arg, const struct ova_entry *entry, size_t system)
@@ -232,9 +227,8 @@ static void access_entry(void *arg, const struct ova_entry *entry, size_t system
         accessing->result = error_set(accessing->err, ERROR_NOT_FOUND,
                                       "the machine has no disk %zu", accessing->disk);
     else
-        accessing->result =
-            fill_access(accessing, entry->package,
-                        &ovf->disks.ptr[drives->ptr[accessing->disk].disk], accessing->err);
+        fill_access(accessing, entry->package,
+                    &ovf->disks.ptr[drives->ptr[accessing->disk].disk]);
 }
 
 static int ova_disk_access(struct source *source, const json_t *vm, const struct machine *machine,

@@ -15,6 +15,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+enum { OVA_MAX_CHUNKS = 4096 }; /* of one file */
+
 static bool ends_with_fold(const char *text, const char *suffix)
 {
     size_t len = strlen(text), end = strlen(suffix);
@@ -110,7 +112,27 @@ static bool find_size(int root, const struct ova_package *package, const char *n
     return fd != -1;
 }
 
-/* Finds what FILE is called, which is its href as written or decoded, or the first chunk of it. */
+/* The size of all chunks of NAME together; false if there is not even the first. */
+static bool find_chunks(int root, const struct ova_package *package, const char *name,
+                        uint64_t *size)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < OVA_MAX_CHUNKS; i++) {
+        CLEANUP(str) char *chunk = xasprintf("%s.%09u", name, i);
+        uint64_t part = 0;
+
+        if (!find_size(root, package, chunk, &part)) {
+            *size = sum;
+            return i > 0;
+        }
+        sum += part; /* of files that exist: no overflow */
+    }
+    *size = sum;
+    return true;
+}
+
+/* Finds what FILE is called, which is its href as written or decoded, itself or in chunks. */
 static char *find_name(int root, const struct ova_package *package, const struct ovf_file *file,
                        uint64_t *size)
 {
@@ -120,9 +142,8 @@ static char *find_name(int root, const struct ova_package *package, const struct
     for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
         if (candidates[i] == NULL)
             continue;
-        CLEANUP(str) char *chunk = xasprintf("%s.%09d", candidates[i], 0);
-
-        if (find_size(root, package, file->chunk_size ? chunk : candidates[i], size))
+        if (file->chunk_size != 0 ? find_chunks(root, package, candidates[i], size)
+                                  : find_size(root, package, candidates[i], size))
             return xstrdup(candidates[i]);
     }
     return NULL;
@@ -140,6 +161,10 @@ static int check_disk_file(const struct ova_package *package, const struct ovf_d
     if (sizes[disk->file] == 0)
         return error_set(err, ERROR_INVALID, "disk \"%s\": the file \"%s\" is empty", disk->id,
                          file->href);
+    if (file->chunk_size != 0 && file->size != 0 && sizes[disk->file] != file->size)
+        return error_set(err, ERROR_INVALID,
+                         "disk \"%s\": the chunks of \"%s\" have %" PRIu64 " bytes, not %" PRIu64,
+                         disk->id, file->href, sizes[disk->file], file->size);
     if (!str_is_empty(disk->parent))
         return error_set(err, ERROR_UNSUPPORTED, "disk \"%s\" holds only changes over disk \"%s\"",
                          disk->id, disk->parent);
@@ -294,6 +319,26 @@ static void stamp_add(const struct stat *st, struct ova_stamp *stamp)
         stamp->mtime_ms = mtime_ms;
 }
 
+/* Adds what NAME is, or its chunks; absent counts as empty. */
+static void stamp_add_file(int root, const char *path, struct ova_stamp *stamp)
+{
+    struct stat st = {0};
+
+    if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        stamp_add(&st, stamp);
+        return;
+    }
+    for (unsigned i = 0; i < OVA_MAX_CHUNKS; i++) {
+        CLEANUP(str) char *chunk = xasprintf("%s.%09u", path, i);
+
+        if (fstatat(root, chunk, &st, AT_SYMLINK_NOFOLLOW) == -1)
+            break;
+        stamp_add(&st, stamp);
+    }
+    memset(&st, 0, sizeof(st)); /* a chunk that comes makes a difference, as one that goes */
+    stamp_add(&st, stamp);
+}
+
 int ova_package_stamp(int root, const char *path, const struct ova_package *package,
                       struct ova_stamp *stamp, struct error **err)
 {
@@ -309,10 +354,7 @@ int ova_package_stamp(int root, const char *path, const struct ova_package *pack
         if (name == NULL)
             continue;
         CLEANUP(str) char *sibling = ova_package_sibling(package, name);
-        memset(&st, 0, sizeof(st)); /* absent (as chunks are) counts as empty */
-        if (fstatat(root, sibling, &st, AT_SYMLINK_NOFOLLOW) == -1)
-            memset(&st, 0, sizeof(st));
-        stamp_add(&st, &result);
+        stamp_add_file(root, sibling, &result);
     }
     *stamp = result;
     return 0;

@@ -396,6 +396,47 @@ TEST(finds_disks_that_are_cut_into_chunks_or_compressed)
     stop(&running);
 }
 
+/* A descriptor of machine "cut" with a disk in chunks, of which it says that they have SIZE bytes,
+ * and one without a file. */
+static char *chunked_descriptor(unsigned size)
+{
+    return xasprintf(
+        "<Envelope><References><File id=\"f\" href=\"a.vmdk\" chunkSize=\"2\" size=\"%u\"/></References>"
+        "<DiskSection><Disk diskId=\"d\" capacity=\"1\" fileRef=\"f\" format=\"x/vmdk.html\"/>"
+        "<Disk diskId=\"new\" capacity=\"3\" capacityAllocationUnits=\"byte * 2^20\"/></DiskSection>"
+        "<VirtualSystem id=\"v\"><Name>cut</Name><VirtualHardwareSection>"
+        "<Item><ResourceType>3</ResourceType><VirtualQuantity>1</VirtualQuantity></Item>"
+        "<Item><ResourceType>4</ResourceType><VirtualQuantity>64</VirtualQuantity></Item>"
+        "<Item><HostResource>ovf:/disk/d</HostResource><ResourceType>17</ResourceType></Item>"
+        "<Item><HostResource>ovf:/disk/new</HostResource><ResourceType>17</ResourceType></Item>"
+        "</VirtualHardwareSection></VirtualSystem></Envelope>",
+        size);
+}
+
+TEST(finds_chunks_beside_a_descriptor_and_disks_without_a_file)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(str) char *dir = new_share();
+    CLEANUP(str) char *ovf = chunked_descriptor(3);
+    CLEANUP(source_disk_access) struct source_disk_access cut = {0};
+    CLEANUP(source_disk_access) struct source_disk_access empty = {0};
+    struct running running;
+
+    write_file(dir, "cut/cut.ovf", ovf, strlen(ovf));
+    write_file(dir, "cut/a.vmdk.000000000", "12", 2);
+    write_file(dir, "cut/a.vmdk.000000001", "3", 1);
+    start(&running, dir);
+    wait_for_round(&running, 1);
+    const json_t *vm = find(&running, "VM", "cut");
+
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 0, &cut, &err), err);
+    CHECK_STR(cut.uri, "/ova/cut/a.vmdk");
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 1, &empty, &err), err);
+    CHECK_STR(empty.uri, "zero:3145728");
+    CHECK(empty.volume == NULL);
+    stop(&running);
+}
+
 TEST(looks_only_as_deep_as_packages_may_lie)
 {
     static const char *const none[] = {NULL};
@@ -430,6 +471,21 @@ static const char *problem(const struct running *running, const char *file)
         if (strstr(check_text, part) == NULL)                                                      \
             test_fail(__FILE__, __LINE__, "problem of %s is: %s", file, check_text);               \
     } while (0)
+
+TEST(misses_a_chunk)
+{
+    CLEANUP(str) char *dir = new_share();
+    CLEANUP(str) char *ovf = chunked_descriptor(3);
+    struct running running;
+
+    write_file(dir, "cut/cut.ovf", ovf, strlen(ovf));
+    write_file(dir, "cut/a.vmdk.000000000", "12", 2);
+    start(&running, dir);
+    wait_for_round(&running, 1);
+    CHECK(find(&running, "VM", "cut") == NULL);
+    CHECK_PROBLEM(running, "cut.ovf", "the chunks of \"a.vmdk\" have 2 bytes, not 3");
+    stop(&running);
+}
 
 TEST(says_what_is_wrong_with_bad_packages_and_goes_on_with_the_good_ones)
 {
