@@ -26,6 +26,7 @@ enum {
     POLL_MS = 1000,
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_EVERY_S = 10,
+    PIECE_BYTES = 256 * 1024, /* received at once where much is expected */
     SHOWN_BYTES = 200, /* of a refusal */
 };
 
@@ -340,8 +341,11 @@ static void set_trust(CURL *easy, struct http_client *client, struct worker *wor
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, &worker->pin);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, pinned || !client->insecure ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, pinned || client->insecure ? 0L : 2L);
-    if (client->ca_pem != NULL) {
+    if (client->ca_pem != NULL)
         set_blob(easy, CURLOPT_CAINFO_BLOB, client->ca_pem);
+    /* Reading the system's authorities takes longer than a handshake: only where they decide. */
+    if (client->ca_pem != NULL || pinned || client->insecure) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
     if (client->cert_pem != NULL)
@@ -404,6 +408,8 @@ static void set_options(struct http_client *client, struct transfer *t, struct c
         curl_easy_setopt(easy, CURLOPT_PASSWORD,
                          client->password != NULL ? secret_get(client->password) : "");
     }
+    if (t->call->on_data != NULL)
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PIECE_BYTES);
     set_method(easy, t->call);
     set_limits(easy, client, t->call);
     set_trust(easy, client, t->worker);
