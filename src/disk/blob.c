@@ -4,18 +4,15 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "disk/blob_cache.h"
 #include "disk/blob_http.h"
+#include "disk/blob_member.h"
 #include "disk/blob_nbd.h"
 #include "disk/disk.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool is_http(const char *source)
-{
-    return str_starts_with(source, "http://") || str_starts_with(source, "https://");
-}
 
 /* Cuts ova:FILE#MEMBER at the last "#": file names may hold one, members hardly ever do. */
 static int split_member(const char *source, char **path, const char **member, struct error **err)
@@ -31,25 +28,42 @@ static int split_member(const char *source, char **path, const char **member, st
     return 0;
 }
 
-static int open_member(const char *source, struct blob **out, struct error **err)
+/* Many small reads of headers and tables cost few round trips. */
+static int open_http(const char *url, const struct disk_options *options, struct blob **out,
+                     struct error **err)
+{
+    struct blob *blob;
+
+    if (blob_http_open(url, options, &blob, err) == -1)
+        return -1;
+    *out = blob_cache_new(blob);
+    return 0;
+}
+
+static int open_member(const char *source, const struct disk_options *options, struct blob **out,
+                       struct error **err)
 {
     CLEANUP(str) char *path = NULL;
     const char *member;
+    struct blob *whole;
 
     if (split_member(source, &path, &member, err) == -1)
         return -1;
-    return blob_member_open(path, member, out, err);
+    if (!blob_http_is_url(path))
+        return blob_member_open(path, member, out, err);
+    return open_http(path, options, &whole, err) == -1 ? -1
+                                                       : blob_member_of(whole, member, out, err);
 }
 
 int blob_open(const char *source, const struct disk_options *options, struct blob **out,
               struct error **err)
 {
     if (str_starts_with(source, "ova:"))
-        return open_member(source, out, err);
+        return open_member(source, options, out, err);
     if (blob_nbd_is_uri(source))
         return blob_nbd_open(source, options, out, err);
-    if (is_http(source))
-        return blob_http_open(source, options, out, err);
+    if (blob_http_is_url(source))
+        return open_http(source, options, out, err);
     if (blob_chunks_exist(source))
         return blob_chunks_open(source, out, err);
     return blob_file_open(source, out, err);
@@ -91,7 +105,7 @@ char *blob_sibling_name(const char *source, const char *name)
     const char *mark = strrchr(source, '#');
     CLEANUP(str) char *dir = NULL;
 
-    if (is_http(source))
+    if (blob_http_is_url(source))
         return sibling_url(source, name);
     if (str_starts_with(source, "ova:") && mark != NULL) {
         const char *slash = strrchr(mark, '/');
@@ -116,7 +130,7 @@ int blob_open_sibling(const char *source, const char *name, const struct disk_op
     if (blob_nbd_is_uri(source))
         return error_set(err, ERROR_UNSUPPORTED, "the image refers to \"%s\": NBD has no folders",
                          name);
-    if (is_http(source) || str_starts_with(source, "ova:"))
+    if (blob_http_is_url(source) || str_starts_with(source, "ova:"))
         return blob_open(full, options, out, err);
     if (options->allow_paths)
         return blob_file_open(full, out, err);

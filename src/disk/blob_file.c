@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "disk/blob_member.h"
 #include "disk/tar.h"
 
 #include <errno.h>
@@ -17,20 +18,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A part of the file: the whole of it, a member of a tar file, one of several chunks. */
-struct piece {
-    uint64_t offset;      /* in the blob */
-    uint64_t file_offset; /* in the file */
-    uint64_t length;
-};
-
-DEFINE_VECTOR(piece_list, struct piece)
-
 struct file_blob {
     struct blob blob;
     int fd;
     bool has_holes; /* SEEK_DATA means something */
-    struct piece_list pieces; /* in order, without gaps; at least one */
+    struct blob_piece_list pieces; /* in order, without gaps; at least one */
 };
 
 static void file_close(struct blob *blob)
@@ -38,19 +30,8 @@ static void file_close(struct blob *blob)
     struct file_blob *file = (struct file_blob *)blob;
 
     close(file->fd);
-    piece_list_reset(&file->pieces);
+    blob_piece_list_reset(&file->pieces);
     free(file);
-}
-
-/* The piece in which OFFSET lies.  There are few: nearly always one. */
-static const struct piece *find_piece(const struct file_blob *file, uint64_t offset)
-{
-    size_t i = 0;
-
-    while (i + 1 < file->pieces.len &&
-           offset - file->pieces.ptr[i].offset >= file->pieces.ptr[i].length)
-        i++;
-    return &file->pieces.ptr[i];
 }
 
 static int file_read_at(struct blob *blob, void *data, size_t len, uint64_t offset,
@@ -60,7 +41,7 @@ static int file_read_at(struct blob *blob, void *data, size_t len, uint64_t offs
     char *to = data;
 
     while (len > 0) {
-        const struct piece *piece = find_piece(file, offset);
+        const struct blob_piece *piece = blob_piece_find(&file->pieces, offset);
         uint64_t inside = offset - piece->offset;
         size_t part = piece->length - inside < len ? (size_t)(piece->length - inside) : len;
 
@@ -77,7 +58,7 @@ static int file_extents(struct blob *blob, uint64_t offset, uint64_t length,
                         struct extent_list *list, struct error **err)
 {
     struct file_blob *file = (struct file_blob *)blob;
-    const struct piece *piece = find_piece(file, offset);
+    const struct blob_piece *piece = blob_piece_find(&file->pieces, offset);
     uint64_t at = piece->file_offset + (offset - piece->offset);
     uint64_t left = piece->length - (offset - piece->offset);
 
@@ -160,7 +141,7 @@ static int wrap_fd(int *fd, const char *name, struct blob **out, struct error **
     file->blob = (struct blob){.ops = &file_ops, .name = xstrdup(name), .size_bytes = size};
     file->fd = steal_fd(fd);
     file->has_holes = has_holes;
-    piece_list_push(&file->pieces, (struct piece){.length = size});
+    blob_piece_list_push(&file->pieces, (struct blob_piece){.length = size});
     *out = &file->blob;
     return 0;
 }
@@ -192,47 +173,17 @@ int blob_file_open_beneath(const char *dir, const char *name, struct blob **out,
     return wrap_fd(&fd, path, out, err);
 }
 
-/* Collects the pieces of MEMBER: itself, or its chunks in order. */
-static int find_pieces(const struct tar_index *index, const char *member, struct piece_list *pieces,
-                       uint64_t *size, struct error **err)
-{
-    const struct tar_member *whole = tar_index_find(index, member);
-
-    *size = 0;
-    if (whole != NULL) {
-        piece_list_push(pieces,
-                        (struct piece){.file_offset = whole->offset, .length = whole->size});
-        *size = whole->size;
-        return 0;
-    }
-    for (unsigned i = 0; i < BLOB_MAX_CHUNKS; i++) {
-        CLEANUP(str) char *name = xasprintf("%s.%09u", member, i);
-        const struct tar_member *chunk = tar_index_find(index, name);
-
-        if (chunk == NULL)
-            break;
-        if (chunk->size > 0)
-            piece_list_push(pieces, (struct piece){.offset = *size,
-                                                   .file_offset = chunk->offset,
-                                                   .length = chunk->size});
-        *size += chunk->size; /* members lie inside the file: no overflow */
-    }
-    if (pieces->len == 0)
-        return error_set(err, ERROR_NOT_FOUND, "no member \"%s\"", member);
-    return 0;
-}
-
 int blob_member_open(const char *path, const char *member, struct blob **out, struct error **err)
 {
     CLEANUP(tar_index) struct tar_index index = {0};
     CLEANUP(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct piece_list pieces = {0};
+    struct blob_piece_list pieces = {0};
     uint64_t size;
 
     if (fd == -1)
         return error_sys(err, errno, "cannot open \"%s\"", path);
     if (tar_index_read_fd(fd, &index, err) == -1 ||
-        find_pieces(&index, member, &pieces, &size, err) == -1)
+        blob_pieces_of(&index, member, &pieces, &size, err) == -1)
         return error_wrap(err, "OVA \"%s\"", path);
 
     struct file_blob *file = xcalloc(1, sizeof(*file));

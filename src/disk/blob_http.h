@@ -4,6 +4,8 @@
 
 #include "disk/blob.h"
 
-/* The server must tell the size and understand ranges. */
+bool blob_http_is_url(const char *source);
+
+/* ERROR_UNSUPPORTED: the server does not send parts or does not tell the size. */
 int blob_http_open(const char *url, const struct disk_options *options, struct blob **out,
                    struct error **err);

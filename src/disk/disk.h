@@ -36,6 +36,7 @@ enum {
 struct disk_options {
     const char *format;       /* instead of looking at the content: "raw", "vmdk", "qcow2", ... */
     const char *base;         /* the image below an image that holds only changes */
+    bool stream;              /* read SOURCE front to back, over HTTP by one request */
     bool allow_paths;         /* images may refer to files outside their folder */
     unsigned connections;     /* of NBD and HTTP; 0: as many as useful */
     int64_t timeout_ms;       /* for one answer of a server; 0: 60 s */

@@ -5,11 +5,14 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "disk/blob.h"
+#include "disk/blob_http.h"
+#include "disk/http_resource.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 enum { PIECE = 1 << 20 };
 
@@ -36,14 +39,30 @@ int stored_digest(const char *source, const struct disk_options *options, const 
     return 0;
 }
 
-void stored_identity(const char *source, struct blockmap_source *identity)
+static int identify_http(const char *url, const struct disk_options *options,
+                         struct blockmap_source *identity, struct error **err)
+{
+    CLEANUP(http_resource) struct http_resource *resource = NULL;
+    bool has_ranges;
+
+    if (http_resource_open(url, options, &resource, err) == -1 ||
+        http_resource_learn(resource, &has_ranges, &identity->stored_bytes, err) == -1)
+        return -1;
+    const char *version = http_resource_version(resource);
+    if (version != NULL)
+        identity->changed_ns = (int64_t)XXH3_64bits(version, strlen(version));
+    return 0;
+}
+
+int stored_identity(const char *source, const struct disk_options *options,
+                    struct blockmap_source *identity, struct error **err)
 {
     CLEANUP(str) char *path = NULL;
     const char *mark = strrchr(source, '#');
     struct stat st;
 
     *identity = (struct blockmap_source){0};
-    /* An URL may hold a password or a token in its user or query part. */
+    /* A URL may hold a token in its query part. */
     const char *name_end = strstr(source, "://") != NULL ? strpbrk(source, "?") : NULL;
     int len = name_end == NULL ? (int)strnlen(source, BLOCKMAP_SOURCE_SIZE - 1)
                                : (int)(name_end - source);
@@ -52,8 +71,11 @@ void stored_identity(const char *source, struct blockmap_source *identity)
     path = str_starts_with(source, "ova:") && mark != NULL
                ? xstrndup(source + 4, (size_t)(mark - source - 4))
                : xstrdup(source);
+    if (blob_http_is_url(path))
+        return identify_http(path, options, identity, err);
     if (stat(path, &st) == 0) {
         identity->stored_bytes = (uint64_t)st.st_size;
         identity->changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     }
+    return 0;
 }

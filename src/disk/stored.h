@@ -13,5 +13,7 @@
 int stored_digest(const char *source, const struct disk_options *options, const char *name,
                   char text[DIGEST_TEXT_SIZE], struct error **err);
 
-/* What tells whether SOURCE is still what it was; for a local file also its size and time. */
-void stored_identity(const char *source, struct blockmap_source *identity);
+/* What tells whether SOURCE is still what it was: its name; of a local file also size and time, of an
+ * HTTP resource size and ETag (or time), for which its server is asked. */
+int stored_identity(const char *source, const struct disk_options *options,
+                    struct blockmap_source *identity, struct error **err);

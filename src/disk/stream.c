@@ -1,5 +1,5 @@
-/* A stream is a feed of bytes (standard input or a blob from its start), perhaps unpacked by
- * libarchive, in which is a raw disk or a streamOptimized VMDK:
+/* A stream is a feed of bytes, perhaps unpacked by libarchive, in which is a raw disk or a
+ * streamOptimized VMDK:
  *
  *     header, descriptor, tables (QEMU) | grain, grain, ..., [markers with tables] (VMware), end
  *
@@ -7,12 +7,12 @@
  * stream that ends early is noticed. */
 #include "disk/stream.h"
 
-#include "base/cancel.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "disk/blob_http.h"
 #include "disk/blob_nbd.h"
+#include "disk/feed.h"
 #include "disk/format.h"
 #include "disk/vmdk_descriptor.h"
 #include "disk/vmdk_hosted.h"
@@ -22,15 +22,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libdeflate.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     SECTOR = VMDK_SECTOR,
     FEED_BYTES = 256 * 1024, /* read at once below libarchive */
-    DEFAULT_TIMEOUT_MS = 60000,
     GRAIN_HEADER = 12,       /* sector and length in front of a grain */
     MARKER_END = 0,
     MARKER_TABLE = 1,
@@ -38,14 +35,10 @@ enum {
 };
 
 struct stream {
-    char *name;
-    struct blob *blob; /* NULL: standard input */
-    uint64_t blob_at;
-    int64_t timeout_ms;
-    struct cancel *cancel;
+    struct feed *feed;
+    const char *name;        /* the feed's */
     struct archive *archive; /* NULL: not compressed */
     char *feed_buffer;       /* for it */
-    struct digest *digest;   /* of what is fed, or NULL */
     struct error *feed_err;  /* why a feed callback failed */
 
     char ahead[SECTOR]; /* looked at, not yet taken */
@@ -67,52 +60,10 @@ struct stream {
     uint64_t tables_end;
 };
 
-/* Reads some bytes from the blob or standard input; 0 at the end. */
-static ssize_t read_some(struct stream *stream, void *data, size_t len, struct error **err)
-{
-    if (stream->blob != NULL) {
-        uint64_t left = stream->blob->size_bytes - stream->blob_at;
-        size_t part = left < len ? (size_t)left : len;
-
-        if (blob_read(stream->blob, data, part, stream->blob_at, err) == -1)
-            return -1;
-        stream->blob_at += part;
-        return (ssize_t)part;
-    }
-    for (;;) {
-        struct pollfd fds[2] = {
-            {.fd = STDIN_FILENO, .events = POLLIN},
-            {.fd = stream->cancel == NULL ? -1 : cancel_fd(stream->cancel), .events = POLLIN},
-        };
-        int ready = poll(fds, 2, (int)stream->timeout_ms);
-
-        if (ready == 0)
-            return error_set(err, ERROR_TIMEOUT, "nothing came on standard input for %" PRId64
-                             " s", stream->timeout_ms / 1000);
-        if (fds[1].revents != 0)
-            return error_set(err, ERROR_CANCELED, "stopped");
-        ssize_t got = read(STDIN_FILENO, data, len);
-        if (got >= 0)
-            return got;
-        if (errno != EINTR && errno != EAGAIN)
-            return error_sys(err, errno, "cannot read standard input");
-    }
-}
-
-/* The same, counted into the digest. */
-static ssize_t feed(struct stream *stream, void *data, size_t len, struct error **err)
-{
-    ssize_t got = read_some(stream, data, len, err);
-
-    if (got > 0 && stream->digest != NULL)
-        digest_add(stream->digest, data, (size_t)got);
-    return got;
-}
-
 static la_ssize_t feed_archive(struct archive *archive, void *arg, const void **data)
 {
     struct stream *stream = arg;
-    ssize_t got = feed(stream, stream->feed_buffer, FEED_BYTES, &stream->feed_err);
+    ssize_t got = feed_read(stream->feed, stream->feed_buffer, FEED_BYTES, &stream->feed_err);
 
     *data = stream->feed_buffer;
     if (got == -1)
@@ -147,7 +98,7 @@ static int pull(struct stream *stream, void *data, size_t len, size_t *got, stru
     while (*got < len && !stream->at_end) {
         ssize_t part = stream->archive != NULL
                            ? archive_read_data(stream->archive, to + *got, len - *got)
-                           : feed(stream, to + *got, len - *got, err);
+                           : feed_read(stream->feed, to + *got, len - *got, err);
         if (part < 0)
             return stream->archive != NULL ? fail_archive(stream, err) : -1;
         stream->at_end = part == 0;
@@ -296,15 +247,11 @@ int stream_open(const char *source, const struct disk_options *options, const ch
     CLEANUP(stream) struct stream *stream = xcalloc(1, sizeof(*stream));
     bool wants_raw = options->format != NULL && str_eq(options->format, "raw");
 
-    stream->name = xstrdup(str_eq(source, "-") ? "standard input" : source);
     stream->format = "raw";
-    stream->timeout_ms = options->timeout_ms == 0 ? DEFAULT_TIMEOUT_MS : options->timeout_ms;
-    stream->cancel = options->cancel;
-    if (digest != NULL && digest_new(digest, &stream->digest, err) == -1)
+    if (feed_open(source, options, digest, &stream->feed, err) == -1)
         return -1;
-    if (!str_eq(source, "-") && blob_open(source, options, &stream->blob, err) == -1)
-        return -1;
-    if ((stream->blob != NULL || !wants_raw) && open_archive(stream, err) == -1)
+    stream->name = feed_name(stream->feed);
+    if (!wants_raw && open_archive(stream, err) == -1)
         return -1;
     if (open_content(stream, options, err) == -1)
         return -1;
@@ -318,11 +265,9 @@ void stream_close(struct stream *stream)
         return;
     if (stream->archive != NULL)
         archive_read_free(stream->archive);
-    blob_close(stream->blob);
+    feed_close(stream->feed);
     error_free(stream->feed_err);
-    digest_free(stream->digest);
     free(stream->feed_buffer);
-    free(stream->name);
     free(stream);
 }
 
@@ -330,13 +275,22 @@ int stream_is_needed(const char *source, const struct disk_options *options, boo
                      struct error **err)
 {
     CLEANUP(blob) struct blob *blob = NULL;
+    bool is_http = blob_http_is_url(source);
     char start[IMAGE_PROBE_BYTES];
 
-    *needed = str_eq(source, "-");
-    if (*needed || options->format != NULL || blob_nbd_is_uri(source) || disk_is_zero_source(source))
+    *needed = str_eq(source, "-") || options->stream;
+    if (*needed || blob_nbd_is_uri(source) || disk_is_zero_source(source) ||
+        (options->format != NULL && !is_http))
         return 0;
-    if (blob_open(source, options, &blob, err) == -1)
-        return -1;
+    if (blob_open(source, options, &blob, err) == -1) {
+        if (!is_http || (*err)->code != ERROR_UNSUPPORTED)
+            return -1;
+        error_clear(err); /* a server that sends all or nothing */
+        *needed = true;
+        return 0;
+    }
+    if (options->format != NULL)
+        return 0;
     size_t len = blob->size_bytes < sizeof(start) ? (size_t)blob->size_bytes : sizeof(start);
     if (blob_read(blob, start, len, 0, err) == -1)
         return -1;
@@ -492,15 +446,7 @@ int stream_next(struct stream *stream, void *buffer, struct stream_piece *pieces
 
 int stream_finish_digest(struct stream *stream, char text[DIGEST_TEXT_SIZE], struct error **err)
 {
-    CLEANUP(str) char *rest = xmalloc(FEED_BYTES);
-    ssize_t got;
-
-    while ((got = feed(stream, rest, FEED_BYTES, err)) > 0)
-        ;
-    if (got == -1)
-        return -1;
-    digest_finish(stream->digest, text);
-    return 0;
+    return feed_finish_digest(stream->feed, text, err);
 }
 
 struct stream_unpacker {

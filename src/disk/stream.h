@@ -1,5 +1,5 @@
 /* Images read front to back: standard input, compressed raw images, a streamOptimized VMDK while it
- * arrives.
+ * arrives, what an HTTP server sends only as a whole.
  *
  * May use: base, net, disk/blob.h.  Threads: a struct stream belongs to one thread at a time;
  * stream_unpack needs none.
@@ -35,7 +35,8 @@ int stream_open(const char *source, const struct disk_options *options, const ch
                 struct stream **out, struct error **err);
 void stream_close(struct stream *stream);
 
-/* True if SOURCE has to be read so: standard input, or a compressed file by its content. */
+/* True if SOURCE has to be read so: standard input, a compressed file by its content, a resource of a
+ * server that does not send parts, or because the options say so. */
 int stream_is_needed(const char *source, const struct disk_options *options, bool *needed,
                      struct error **err);
 

@@ -27,6 +27,7 @@ enum option_id {
     OPTION_FORMAT,
     OPTION_BASE,
     OPTION_ALLOW_PATHS,
+    OPTION_STREAM,
     OPTION_THREADS,
     OPTION_REQUESTS,
     OPTION_REQUEST_SIZE,
@@ -75,6 +76,7 @@ static const struct {
     {"format", OPTION_FORMAT, required_argument, "FORMAT", "of the destination: raw (default) or qcow2"},
     {"base", OPTION_BASE, required_argument, "FILE", "the image below a source that holds only changes"},
     {"allow-paths", OPTION_ALLOW_PATHS, no_argument, NULL, "let an image refer to files outside its folder"},
+    {"stream", OPTION_STREAM, no_argument, NULL, "read the source front to back, over HTTP by one request"},
     {"extents", OPTION_EXTENTS, required_argument, "FILE", "copy only these areas (\"OFFSET LENGTH\" lines or JSON)"},
     {"map", OPTION_MAP, required_argument, "FILE", "keep a block map: what is durable, with checksums"},
     {"resume", OPTION_RESUME, no_argument, NULL, "go on where the map ends"},
@@ -240,6 +242,7 @@ static int take_option(enum option_id id, char *arg, struct copy_settings *s, st
     case OPTION_FORMAT:        s->target_options.format = arg; return 0;
     case OPTION_BASE:          s->source_options.base = arg; return 0;
     case OPTION_ALLOW_PATHS:   s->source_options.allow_paths = true; return 0;
+    case OPTION_STREAM:        s->source_options.stream = true; return 0;
     case OPTION_THREADS:       return parse_count(arg, COPY_MAX_WORKERS, &s->threads, err);
     case OPTION_REQUESTS:      return parse_count(arg, COPY_MAX_WORKERS, &s->requests, err);
     case OPTION_REQUEST_SIZE:  return parse_request_size(arg, &s->request_bytes, err);

@@ -91,9 +91,7 @@ static int open_source(struct run *run, struct error **err)
     if (stream_is_needed(settings->source, options, &needs_stream, err) == -1)
         return -1;
     if (needs_stream)
-        return stream_open(settings->source, options,
-                           str_eq(settings->source, "-") ? settings->digest : NULL, &run->stream,
-                           err);
+        return stream_open(settings->source, options, settings->digest, &run->stream, err);
     return disk_open(settings->source, options, &run->disk, err);
 }
 
@@ -134,7 +132,8 @@ static int open_map(struct run *run, bool *is_there, struct error **err)
     bool wants_old = settings->resume || settings->extents_path != NULL;
     struct blockmap_source source;
 
-    stored_identity(settings->source, &source);
+    if (stored_identity(settings->source, &settings->source_options, &source, err) == -1)
+        return -1;
     *is_there = wants_old && open_old_map(run, &source, err) == 0;
     if (*is_there) {
         settings->request_bytes = blockmap_block_bytes(run->map);
@@ -192,7 +191,7 @@ static void *compute_digest(void *arg)
 
 static int start_digest(struct run *run, struct error **err)
 {
-    if (run->settings->digest == NULL || str_eq(run->settings->source, "-"))
+    if (run->settings->digest == NULL || run->stream != NULL)
         return 0; /* a stream digests what passes */
     return thread_start(&run->digest_thread, "digest", compute_digest, run, err);
 }
@@ -208,8 +207,7 @@ static int finish_digest(struct run *run, struct error **err)
         *err = steal(&run->digest_err);
         return error_wrap(err, "cannot compute the digest of \"%s\"", run->settings->source);
     }
-    if (str_eq(run->settings->source, "-") &&
-        stream_finish_digest(run->stream, run->digest, err) == -1)
+    if (run->stream != NULL && stream_finish_digest(run->stream, run->digest, err) == -1)
         return -1;
     if (expected != NULL && strcasecmp(expected, run->digest) != 0)
         return error_set(err, ERROR_CORRUPT, "\"%s\" has %s %s, not %s as expected",

@@ -576,7 +576,10 @@ int http_reply_check(const struct http_reply *reply, struct error **err)
         text.len = SHOWN_BYTES;
     while (text.len > 0 && !utf8_is_valid(text.ptr, text.len))
         text.len--;
-    if (text.len == 0)
+    const char *line_end = text.len == 0 ? NULL : memchr(text.ptr, '\n', text.len);
+    if (line_end != NULL)
+        text = span_trim((struct span){text.ptr, (size_t)(line_end - text.ptr)});
+    if (text.len == 0 || text.ptr[0] == '<') /* a page for browsers says no more than the status */
         return error_set(err, code, "HTTP status %d", status);
     return error_set(err, code, "HTTP status %d: %.*s", status, (int)text.len, text.ptr);
 }

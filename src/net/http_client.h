@@ -95,7 +95,7 @@ struct span http_reply_header(const struct http_reply *reply, const char *name);
 
 void http_reply_reset(struct http_reply *reply);
 
-/* Makes a status of 400 or above an error by its class, with the beginning of the body: 401 and 403
+/* Makes a status of 400 or above an error by its class, with the body's first line: 401 and 403
  * DENIED, 404 NOT_FOUND, 409 CONFLICT, 410 EXPIRED, 429 BUSY, 5xx UNAVAILABLE, others INVALID. */
 int http_reply_check(const struct http_reply *reply, struct error **err);
 
