@@ -1,8 +1,9 @@
 /* Connections to one NBD export, used by many threads at once.
  *
- * Each connection has a thread of its own, to which a libnbd handle belongs; callers hand it
- * requests and wait, so that many are in flight on few connections.  A request that is not answered
- * in time ends the connection and all that waits for it.
+ * Each connection has a thread of its own (disk/nbd_link.h); callers hand it requests and wait, so
+ * that many are in flight on few connections.  A request that is not answered in time ends the
+ * connection and all that waits for it; a connection that is lost is made anew if the export is
+ * only read.
  *
  * May use: base, libnbd.  Threads: all but open and close may be called from any thread.
  */
