@@ -119,13 +119,20 @@ size_t regex_size(const struct regex *regex)
     return sizeof(*regex) + regex->size * INSTRUCTION_SIZE;
 }
 
+uint64_t regex_work(const struct regex *regex, size_t len)
+{
+    uint64_t work;
+
+    return __builtin_mul_overflow((uint64_t)len, regex->size + 1, &work) ? UINT64_MAX : work;
+}
+
 int regex_search(const struct regex *regex, struct span text, size_t start, bool *found,
                  struct regex_range *ranges, size_t count, struct error **err)
 {
     struct re2_range places[RE2_RANGES_MAX];
 
     assert(start <= text.len && count <= ARRAY_SIZE(places));
-    if (text.len - start > REGEX_MAX_WORK / (regex->size + 1))
+    if (regex_work(regex, text.len - start) > REGEX_MAX_WORK)
         return error_set(err, ERROR_INVALID,
                          "a pattern of %zu instructions takes too much work on %zu bytes of text",
                          regex->size, text.len - start);

@@ -22,7 +22,7 @@ struct regex;
 enum {
     REGEX_MAX_PATTERN = 16 * 1024, /* bytes of a pattern */
     REGEX_MAX_GROUPS = 100,
-    REGEX_MAX_MEMORY = 2 * 1024 * 1024, /* bytes of one compiled expression and its automaton */
+    REGEX_MAX_MEMORY = 1024 * 1024, /* bytes of one compiled expression and its automaton */
 };
 
 /* Most work of one search, in bytes of text times instructions of the expression: a few seconds
@@ -40,6 +40,8 @@ size_t regex_groups(const struct regex *regex);
 size_t regex_group_number(const struct regex *regex, const char *name);
 /* About how many bytes it holds, before its first search. */
 size_t regex_size(const struct regex *regex);
+/* The most work that a search over LEN bytes may be. */
+uint64_t regex_work(const struct regex *regex, size_t len);
 
 /* Where a group matched; start == REGEX_UNSET if it took no part. */
 struct regex_range {

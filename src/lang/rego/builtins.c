@@ -101,6 +101,17 @@ bool builtin_room(struct builtin_call *call, size_t bytes)
     return false;
 }
 
+bool builtin_spend(struct builtin_call *call, uint64_t steps)
+{
+    if (steps <= call->steps_left) {
+        call->steps_left -= steps;
+        return true;
+    }
+    call->steps_left = 0;
+    builtin_fail(call, "it takes more steps than the evaluation has left");
+    return false;
+}
+
 static void describe_mask(uint8_t mask, char *text, size_t size)
 {
     /* OPA's order of names in its messages. */

@@ -15,11 +15,9 @@ struct builtin_call {
     const char *name;
     int64_t now_ns;      /* the evaluation's one time */
     struct map *regexes; /* compiled patterns by text, kept by the evaluator */
-    void *cache;         /* of the evaluator, for regular expressions */
+    uint64_t steps_left; /* of the evaluation; see builtin_spend */
     const char *code;    /* set on failure: "eval_type_error" or "eval_builtin_error" */
     char *message;       /* in the arena */
-    void (*on_print)(void *arg, const char *text);
-    void *print_arg;
 };
 
 typedef const struct rval *(*builtin_fn)(struct builtin_call *call, const struct rval *const *args);
@@ -70,5 +68,8 @@ const struct rval *builtin_operand_fail(struct builtin_call *call, int n, const 
                                         const struct rval *got);
 /* An integral operand that fits 64 bits; false after noting the failure. */
 bool builtin_int(struct builtin_call *call, int n, const struct rval *v, int64_t *out);
+/* Takes STEPS, about 20 ns of work each, from what the evaluation has left; false after noting the
+ * failure if that is less.  Only for work beyond what the size of arguments and result shows. */
+bool builtin_spend(struct builtin_call *call, uint64_t steps);
 /* True if BYTES more may be made; else notes the failure. */
 bool builtin_room(struct builtin_call *call, size_t bytes);

@@ -447,6 +447,9 @@ static bool has_run(const struct rval *super, const struct rval *sub)
 BUILTIN(object_subset)
 {
     const struct rval *super = args[0], *sub = args[1];
+    if (super->type == RVAL_ARRAY && sub->type == RVAL_ARRAY &&
+        !builtin_spend(call, (uint64_t)super->len * sub->len))
+        return NULL;
     if (super->type == RVAL_ARRAY && sub->type == RVAL_ARRAY)
         return rval_bool(has_run(super, sub));
     if (super->type == RVAL_ARRAY && sub->type == RVAL_SET)

@@ -177,6 +177,8 @@ BUILTIN(cidr_contains_matches)
 {
     struct side outer = {args[0], 1}, inner = {args[1], 2};
     struct rval_list found = {0};
+    if (!builtin_spend(call, (uint64_t)side_len(args[0]) * side_len(args[1])))
+        return NULL;
     for (uint32_t i = 0; i < side_len(args[0]); i++) {
         const struct rval *key, *text;
         struct net a;

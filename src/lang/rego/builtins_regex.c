@@ -7,7 +7,12 @@
 
 #include <stdlib.h>
 
-enum { REGEX_CACHE_MAX = 500, GROUPS = REGEX_MAX_GROUPS + 1, RESULT_MAX = 64 * 1024 * 1024 };
+enum {
+    REGEX_CACHE_MAX = 200,
+    GROUPS = REGEX_MAX_GROUPS + 1,
+    RESULT_MAX = 64 * 1024 * 1024,
+    WORK_PER_STEP = 256, /* bytes times instructions */
+};
 
 static void free_regex(void *regex)
 {
@@ -44,6 +49,8 @@ static bool search(struct builtin_call *call, const struct regex *regex, const s
                    size_t start, struct regex_range *ranges, size_t count, bool *found)
 {
     CLEANUP(error) struct error *err = NULL;
+    if (!builtin_spend(call, regex_work(regex, text->len - start) / WORK_PER_STEP))
+        return false;
     if (regex_search(regex, (struct span){text->string, text->len}, start, found, ranges, count,
                      &err) == 0)
         return true;

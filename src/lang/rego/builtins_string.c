@@ -86,6 +86,8 @@ static const struct rval *any_match(struct builtin_call *call, const struct rval
         return NULL;
     uint32_t texts = args[0]->type == RVAL_STRING ? 1 : args[0]->len;
     uint32_t parts = args[1]->type == RVAL_STRING ? 1 : args[1]->len;
+    if (!builtin_spend(call, (uint64_t)texts * parts))
+        return NULL;
     for (uint32_t i = 0; i < texts; i++)
         for (uint32_t k = 0; k < parts; k++)
             if (fn(text_of(args[0]->type == RVAL_STRING ? args[0] : args[0]->items[i]),
@@ -123,6 +125,8 @@ BUILTIN(string_indexof_n)
         return builtin_fail(call, "empty search character");
     for (int64_t at = find(text_of(args[0]), text_of(args[1]), 0); at >= 0;
          at = find(text_of(args[0]), text_of(args[1]), (size_t)at + 1)) {
+        if (!builtin_spend(call, (size_t)at / 64))
+            return NULL;
         int64_t chars = count_chars((struct span){args[0]->string, (size_t)at});
         rval_list_push(call->arena, &list, rval_int(call->arena, chars));
     }

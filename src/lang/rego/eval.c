@@ -36,6 +36,25 @@ static int fail_budget(struct rego_eval *e, struct loc loc, const char *what)
                      name.ptr != NULL ? name.ptr : "query", what);
 }
 
+int eval_weigh(struct rego_eval *e, const struct rval *v, struct loc loc)
+{
+    if (v == NULL || v->type < RVAL_STRING)
+        return GO_ON;
+    e->steps += rval_size(v) / EVAL_PARTS_PER_STEP;
+    if (rval_is_too_big(v))
+        return fail_budget(e, loc, v->depth > RVAL_DEPTH_MAX ? "levels of nesting" : "size of a value");
+    return GO_ON;
+}
+
+/* Counts the comparison of A and B as work. */
+static inline void weigh_pair(struct rego_eval *e, const struct rval *a, const struct rval *b)
+{
+    if (a->type < RVAL_STRING || a->type != b->type || a == b)
+        return;
+    uint64_t x = rval_size(a), y = rval_size(b);
+    e->steps += (x < y ? x : y) / EVAL_PARTS_PER_STEP;
+}
+
 const struct rval **eval_push(struct rego_eval *e, uint32_t size, struct loc loc)
 {
     if (size > EVAL_STACK_SIZE - e->stack_len) {
@@ -99,11 +118,15 @@ static int run_collect(struct rego_eval *e, const struct rval **frame, const str
     struct collect c = {.cont = {collect_one}, .step = step};
     if (eval_steps(e, frame, step->body, &c.cont) == FAILED)
         return FAILED;
-    if (step->index == RVAL_OBJECT)
-        return unique_object(e, &c.pairs, step->loc, &frame[step->dst]);
-    frame[step->dst] = step->index == RVAL_ARRAY ? rval_array(&e->arena, c.items.ptr, c.items.len)
-                                                 : rval_set(&e->arena, c.items.ptr, c.items.len);
-    return GO_ON;
+    if (step->index == RVAL_OBJECT) {
+        if (unique_object(e, &c.pairs, step->loc, &frame[step->dst]) == FAILED)
+            return FAILED;
+    } else {
+        frame[step->dst] = step->index == RVAL_ARRAY
+                               ? rval_array(&e->arena, c.items.ptr, c.items.len)
+                               : rval_set(&e->arena, c.items.ptr, c.items.len);
+    }
+    return eval_weigh(e, frame[step->dst], step->loc);
 }
 
 /* --- single steps ----------------------------------------------------------------------------- */
@@ -146,11 +169,20 @@ static bool is_member(const struct rval *item, const struct rval *collection)
 int eval_builtin(struct rego_eval *e, const struct builtin *builtin, const struct rval *const *args,
                  struct loc loc, const struct rval **out)
 {
-    struct builtin_call call = {
-        .arena = &e->arena, .name = builtin->name, .now_ns = e->now_ns, .regexes = e->regexes};
+    for (uint32_t i = 0; i < builtin->arity; i++)
+        e->steps += rval_size(args[i]) / EVAL_PARTS_PER_STEP;
+    uint64_t left = e->steps < e->limits.steps ? e->limits.steps - e->steps : 0;
+    struct builtin_call call = {.arena = &e->arena,
+                                .name = builtin->name,
+                                .now_ns = e->now_ns,
+                                .regexes = e->regexes,
+                                .steps_left = left};
     *out = builtin_run(builtin, &call, args);
+    e->steps += left - call.steps_left;
+    if (call.steps_left == 0)
+        return fail_budget(e, loc, "steps");
     if (call.code == NULL)
-        return GO_ON;
+        return eval_weigh(e, *out, loc);
     *out = NULL;
     if (!e->strict)
         return GO_ON;
@@ -301,6 +333,8 @@ static int run(struct rego_eval *e, const struct rval **frame, const struct step
         case STEP_SET:
         case STEP_OBJECT:
             make_composite(e, frame, step);
+            if (eval_weigh(e, frame[step->dst], step->loc) == FAILED)
+                return FAILED;
             continue;
         case STEP_BUILTIN:
         case STEP_FUNCTION:
@@ -317,31 +351,45 @@ static int run(struct rego_eval *e, const struct rval **frame, const struct step
             frame[step->dst] = A;
             continue;
         case STEP_EQUAL:
-            if (!rval_eq(A, B))
+            a = A, b = B;
+            weigh_pair(e, a, b);
+            if (!rval_eq(a, b))
                 return GO_ON;
             continue;
         case STEP_NOT_EQUAL:
-            if (rval_eq(A, B))
+            a = A, b = B;
+            weigh_pair(e, a, b);
+            if (rval_eq(a, b))
                 return GO_ON;
             continue;
         case STEP_LESS:
-            if (rval_compare(A, B) >= 0)
+            a = A, b = B;
+            weigh_pair(e, a, b);
+            if (rval_compare(a, b) >= 0)
                 return GO_ON;
             continue;
         case STEP_LESS_EQUAL:
-            if (rval_compare(A, B) > 0)
+            a = A, b = B;
+            weigh_pair(e, a, b);
+            if (rval_compare(a, b) > 0)
                 return GO_ON;
             continue;
         case STEP_GREATER:
-            if (rval_compare(A, B) <= 0)
+            a = A, b = B;
+            weigh_pair(e, a, b);
+            if (rval_compare(a, b) <= 0)
                 return GO_ON;
             continue;
         case STEP_GREATER_EQUAL:
-            if (rval_compare(A, B) < 0)
+            a = A, b = B;
+            weigh_pair(e, a, b);
+            if (rval_compare(a, b) < 0)
                 return GO_ON;
             continue;
         case STEP_MEMBER:
-            if (!is_member(A, B))
+            a = A, b = B;
+            e->steps += (b->type == RVAL_SET ? rval_size(a) : rval_size(b)) / EVAL_PARTS_PER_STEP;
+            if (!is_member(a, b))
                 return GO_ON;
             continue;
         case STEP_TRUE:

@@ -84,6 +84,11 @@ static inline const struct rval *eval_operand(const struct rval **frame, struct 
 int eval_fail(struct rego_eval *e, const char *code, struct loc loc, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Counts V, just made or about to be read, as work, and fails if it is above the limits of values.
+ * A step is about as much work as eight parts of a value. */
+enum { EVAL_PARTS_PER_STEP = 8 };
+int eval_weigh(struct rego_eval *e, const struct rval *v, struct loc loc);
+
 /* Runs steps; CONT gets each solution. */
 int eval_steps(struct rego_eval *e, const struct rval **frame, const struct step *step,
                struct cont *cont);

@@ -27,7 +27,10 @@ int eval_ref(struct rego_eval *e, const struct rval **frame, const struct step *
     for (; part < step->arg_count; part++) {
         const struct part *p = &step->parts[part];
         if (p->kind == PART_KEY) {
-            value = rval_get(value, eval_operand(frame, p->key));
+            const struct rval *key = eval_operand(frame, p->key);
+            if (rval_is_collection(key))
+                e->steps += rval_size(key) / EVAL_PARTS_PER_STEP;
+            value = rval_get(value, key);
             if (value == NULL)
                 return GO_ON;
             continue;

@@ -122,7 +122,7 @@ static int run_set(struct rego_eval *e, const struct node *node, const struct rv
             return FAILED;
     }
     *out = rval_set(&e->arena, s.list.ptr, s.list.len);
-    return GO_ON;
+    return eval_weigh(e, *out, node->sources[0]->loc);
 }
 
 /* --- partial objects -------------------------------------------------------------------------- */
@@ -266,7 +266,9 @@ int eval_partial_object(struct rego_eval *e, const struct node *node, const stru
     if (list.len == 0)
         return GO_ON;
     qsort(list.ptr, list.len, sizeof(*list.ptr), order_entries);
-    return join(e, node, list.ptr, list.len, 0, out);
+    if (join(e, node, list.ptr, list.len, 0, out) == FAILED)
+        return FAILED;
+    return eval_weigh(e, *out, node->sources[0]->loc);
 }
 
 /* --- documents -------------------------------------------------------------------------------- */
@@ -324,5 +326,5 @@ int eval_document(struct rego_eval *e, const struct node *node, const struct rva
             rval_pair_list_push(&e->arena, &pairs, base->pairs[i].key, base->pairs[i].value);
     }
     *out = rval_object(&e->arena, pairs.ptr, pairs.len);
-    return GO_ON;
+    return eval_weigh(e, *out, (struct loc){1, 1});
 }

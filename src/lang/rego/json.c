@@ -247,8 +247,9 @@ int rjson_read(struct arena *arena, struct span text, const struct rval **out, s
     struct reader r = {arena, text.ptr, text.ptr, text.ptr + text.len, 0, NULL};
     const struct rval *v = NULL;
 
-    if (text.len >= UINT32_MAX)
-        return error_set(err, ERROR_INVALID, "a JSON text of %zu bytes is too large", text.len);
+    if (text.len > RJSON_BYTES_MAX)
+        return error_set(err, ERROR_INVALID, "a JSON text of %zu bytes: the limit is %d", text.len,
+                         RJSON_BYTES_MAX);
     if (utf8_is_valid(text.ptr, text.len))
         v = read_value(&r);
     else

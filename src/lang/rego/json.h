@@ -11,8 +11,9 @@
 
 struct error;
 
-/* Reads one JSON text that fills TEXT.  Fails with ERROR_INVALID naming the line and column; deeper
- * nesting than RVAL_DEPTH_MAX is refused.  Strings of the result are copied into ARENA. */
+/* Reads one JSON text that fills TEXT.  Fails with ERROR_INVALID naming the line and column; more
+ * than RJSON_BYTES_MAX and deeper nesting than RVAL_DEPTH_MAX are refused.  Strings of the result are copied into ARENA. */
+enum { RJSON_BYTES_MAX = 64 * 1024 * 1024 };
 int rjson_read(struct arena *arena, struct span text, const struct rval **out, struct error **err);
 
 /* The same value from a jansson tree.  NULL if it is nested too deeply. */

@@ -103,6 +103,8 @@ static void write_value(struct buf *out, const struct rval *v, enum rjson_style 
     char number[RNUM_INT_TEXT];
     size_t len;
 
+    if (out->full)
+        return; /* what does not fit need not be walked */
     switch ((enum rval_type)v->type) {
     case RVAL_NULL:
         buf_add(out, "null");

@@ -13,9 +13,57 @@ const struct rval rval_empty_string = {.type = RVAL_STRING, .string = ""};
 static struct rval *new_value(struct arena *arena, enum rval_type type, size_t len)
 {
     struct rval *v = (struct rval *)arena_alloc(arena, sizeof(*v));
-    v->type = (uint8_t)type;
-    v->is_int = false;
-    v->len = (uint32_t)len;
+    *v = (struct rval){.type = (uint32_t)type & 7, .len = (uint32_t)len};
+    return v;
+}
+
+/* A number of 19 bits that stands for SIZE or a little more: as floating point, rounded up. */
+static uint32_t bulk_of(uint64_t size)
+{
+    enum { ONE = 1 << RVAL_BULK_BITS, MAX = 31 };
+    uint32_t exponent = 0;
+
+    if (size < ONE)
+        return (uint32_t)size;
+    while (size >= 2 * ONE) {
+        size = (size + 1) / 2;
+        exponent++;
+    }
+    return exponent < MAX ? (exponent + 1) << RVAL_BULK_BITS | ((uint32_t)size - ONE)
+                          : (1U << 19) - 1;
+}
+
+/* What a collection is told of its parts. */
+struct weight {
+    uint64_t size;
+    uint32_t depth;
+};
+
+static void add_weight(struct weight *w, const struct rval *part)
+{
+    w->size += rval_size(part);
+    if (part->depth > w->depth)
+        w->depth = part->depth;
+}
+
+static void set_weight(struct rval *v, const struct weight *w)
+{
+    enum { DEPTH_MAX = (1 << 9) - 1 };
+
+    v->bulk = bulk_of(w->size) & ((1U << 19) - 1);
+    v->depth = (w->depth < DEPTH_MAX ? w->depth + 1 : DEPTH_MAX) & DEPTH_MAX;
+}
+
+static struct rval *new_items(struct arena *arena, enum rval_type type, const struct rval **items,
+                              size_t len)
+{
+    struct rval *v = new_value(arena, type, len);
+    struct weight w = {0, 0};
+
+    for (size_t i = 0; i < len; i++)
+        add_weight(&w, items[i]);
+    v->items = items;
+    set_weight(v, &w);
     return v;
 }
 
@@ -63,9 +111,7 @@ const struct rval *rval_array(struct arena *arena, const struct rval **items, si
 {
     if (len == 0)
         return &rval_empty_array;
-    struct rval *v = new_value(arena, RVAL_ARRAY, len);
-    v->items = items;
-    return v;
+    return new_items(arena, RVAL_ARRAY, items, len);
 }
 
 /* Whole numbers beyond the mantissa differ in their digits only; X and Y have one sign. */
@@ -191,9 +237,7 @@ const struct rval *rval_set(struct arena *arena, const struct rval **items, size
     for (size_t i = 1; i < len; i++)
         if (!rval_eq(items[kept - 1], items[i]))
             items[kept++] = items[i];
-    struct rval *v = new_value(arena, RVAL_SET, kept);
-    v->items = items;
-    return v;
+    return new_items(arena, RVAL_SET, items, kept);
 }
 
 /* Merge sort keeps equal keys in order, so that the last one written wins. */
@@ -238,7 +282,13 @@ const struct rval *rval_object(struct arena *arena, struct rval_pair *pairs, siz
             pairs[kept++] = pairs[i];
     }
     struct rval *v = new_value(arena, RVAL_OBJECT, kept);
+    struct weight w = {0, 0};
+    for (size_t i = 0; i < kept; i++) {
+        add_weight(&w, pairs[i].key);
+        add_weight(&w, pairs[i].value);
+    }
     v->pairs = pairs;
+    set_weight(v, &w);
     return v;
 }
 
@@ -342,6 +392,8 @@ const struct rval *rval_copy(struct arena *arena, const struct rval *v)
     case RVAL_ARRAY:
     case RVAL_SET: {
         copy = new_value(arena, (enum rval_type)v->type, v->len);
+        copy->depth = v->depth;
+        copy->bulk = v->bulk;
         const struct rval **items =
             (const struct rval **)arena_alloc(arena, (v->len + 1) * sizeof(*items));
         for (uint32_t i = 0; i < v->len; i++)
@@ -351,6 +403,8 @@ const struct rval *rval_copy(struct arena *arena, const struct rval *v)
     }
     case RVAL_OBJECT: {
         copy = new_value(arena, RVAL_OBJECT, v->len);
+        copy->depth = v->depth;
+        copy->bulk = v->bulk;
         struct rval_pair *pairs =
             (struct rval_pair *)arena_alloc(arena, (v->len + 1) * sizeof(*pairs));
         for (uint32_t i = 0; i < v->len; i++)

@@ -40,8 +40,10 @@ struct rval_number {
 };
 
 struct rval {
-    uint8_t type;
-    bool is_int; /* numbers: `integer` holds the value */
+    uint32_t type : 3;
+    bool is_int : 1;     /* numbers: `integer` holds the value */
+    uint32_t depth : 9;  /* collections: levels below, 511 for that and more */
+    uint32_t bulk : 19;  /* collections: what is inside, coded; see rval_size */
     uint32_t len;
     union {
         bool boolean;
@@ -53,9 +55,32 @@ struct rval {
     };
 };
 
-/* Deepest nesting of a value: JSON input and terms of policies are refused above it, so that
- * walks over values may recurse. */
-enum { RVAL_DEPTH_MAX = 512 };
+/* Walks over values recurse, and parts of a value may be shared: [x, x] of [y, y] of ... is short to
+ * write and long to read.  Values above these limits are refused when they are read, and end the
+ * evaluation that makes them. */
+enum {
+    RVAL_DEPTH_MAX = 500,
+    RVAL_SIZE_MAX = 16 * 1024 * 1024, /* rval_size */
+};
+
+enum { RVAL_BULK_BITS = 14 };
+
+/* About how many values a walk over V meets, shared ones each time, with 64 bytes of a string
+ * counted as one.  Never too small. */
+static inline uint64_t rval_size(const struct rval *v)
+{
+    if (v->type < RVAL_ARRAY)
+        return v->type == RVAL_STRING ? 1 + v->len / 64 : 1;
+    uint32_t exponent = v->bulk >> RVAL_BULK_BITS, low = v->bulk & ((1U << RVAL_BULK_BITS) - 1);
+    if (exponent == 0)
+        return 1 + (uint64_t)low;
+    return 1 + ((uint64_t)(low | 1U << RVAL_BULK_BITS) << (exponent - 1));
+}
+
+static inline bool rval_is_too_big(const struct rval *v)
+{
+    return v->depth > RVAL_DEPTH_MAX || rval_size(v) > RVAL_SIZE_MAX;
+}
 
 extern const struct rval rval_null, rval_true, rval_false, rval_empty_array, rval_empty_object,
     rval_empty_set, rval_empty_string;
