@@ -208,6 +208,7 @@ static void *housekeeping_main(void *arg)
     struct deadline expire = deadline_after(EXPIRE_EVERY_MS);
 
     note_everything(housekeeping);
+    expire_events(housekeeping->server); /* who is started every day would keep them for ever */
     while (take_notes(housekeeping, expire, &notes)) {
         if (notes.len > 0)
             collect(housekeeping->server, &notes, &housekeeping->waiting);

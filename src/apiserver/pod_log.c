@@ -129,12 +129,8 @@ void special_log(struct call *call)
     CLEANUP(object) struct object *object = store_get(call->served->table, call->ns, call->name);
     CLEANUP(str) char *wanted = http_request_query(call->request, "container");
 
-    if (!str_eq(call->verb, "get") || object == NULL) {
-        if (object == NULL)
-            write_fail_missing(call);
-        else
-            fail(&call->failure, 405, "MethodNotAllowed",
-                 "the server does not allow this method on the requested resource");
+    if (object == NULL) {
+        write_fail_missing(call);
         call_answer_failure(call);
         return;
     }

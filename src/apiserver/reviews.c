@@ -120,10 +120,7 @@ void special_review(struct call *call)
     struct str_list duplicates = {0};
     int result = -1;
 
-    if (!str_eq(call->verb, "create"))
-        fail(&call->failure, 405, "MethodNotAllowed",
-             "the server does not allow this method on the requested resource");
-    else if (call->served == NULL)
+    if (call->served == NULL)
         fail(&call->failure, 404, "NotFound", "the server could not find the requested resource");
     else if (write_decode(call, &review, &duplicates) == 0 &&
              write_check_identity(call, review) == 0)

@@ -112,19 +112,37 @@ void special_finalize(struct call *call)
 
 /* --- Dispatch ------------------------------------------------------------------------------------------------ */
 
-/* "*": any. */
+/* "*": any.  VERBS are those that do something: a right to others must not become one to these. */
 static const struct {
-    const char *group, *plural, *subresource;
+    const char *group, *plural, *subresource, *verbs;
     void (*handle)(struct call *call);
 } handlers[] = {
-    {"", "pods", "log", special_log},
-    {"", "pods", "exec", special_exec},
-    {"", "serviceaccounts", "token", special_token},
-    {"", "namespaces", "finalize", special_finalize},
-    {"authentication.k8s.io", "*", "", special_review},
-    {"authorization.k8s.io", "*", "", special_review},
-    {VM_GROUP, "*", "*", special_vm_action},
+    {"", "pods", "log", "get", special_log},
+    {"", "pods", "exec", "get create", special_exec},
+    {"", "serviceaccounts", "token", "create", special_token},
+    {"", "namespaces", "finalize", "update", special_finalize},
+    {"authentication.k8s.io", "*", "", "create", special_review},
+    {"authorization.k8s.io", "*", "", "create", special_review},
+    {VM_GROUP, "*", "*", "update", special_vm_action},
 };
+
+static bool has_verb(const char *verbs, const char *verb)
+{
+    struct span rest = span_of(verbs), word;
+
+    while (span_split(&rest, ' ', &word))
+        if (span_eq_str(word, verb))
+            return true;
+    return false;
+}
+
+static void refuse_method(struct call *call)
+{
+    fail(&call->failure, 405, "MethodNotAllowed",
+         "the server does not allow this method on the requested resource");
+    failure_set_details(&call->failure, call->group, call->plural, call->name);
+    call_answer_failure(call);
+}
 
 bool handle_special(struct call *call)
 {
@@ -139,7 +157,10 @@ bool handle_special(struct call *call)
             (!str_eq(handlers[i].subresource, "*") &&
              !str_eq(handlers[i].subresource, call->subresource)))
             continue;
-        handlers[i].handle(call);
+        if (has_verb(handlers[i].verbs, call->verb))
+            handlers[i].handle(call);
+        else
+            refuse_method(call);
         return true;
     }
     return false;

@@ -95,10 +95,7 @@ void special_token(struct call *call)
     json_auto_t *review = NULL;
     struct str_list duplicates = {0};
 
-    if (!str_eq(call->verb, "create"))
-        fail(&call->failure, 405, "MethodNotAllowed",
-             "the server does not allow this method on the requested resource");
-    else if (call->request->body_len == 0)
+    if (call->request->body_len == 0)
         review = obj_pack("{s:s, s:s, s:{}}", "kind", "TokenRequest", "apiVersion",
                           "authentication.k8s.io/v1", "spec");
     else

@@ -1,8 +1,11 @@
 /* update and patch. */
+#define LOG_COMPONENT "apiserver"
+
 #include "apiserver/server.h"
 #include "apiserver/write.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -47,10 +50,14 @@ static int needs_version(struct call *call, const json_t *object)
 
     if (!call->served->type->is_custom || *meta_resource_version(object) != '\0')
         return 0;
-    json_auto_t *value = json_integer(0);
-    cause_add(&causes, CAUSE_INVALID, "metadata.resourceVersion", value,
-              "must be specified for an update");
-    return fail_invalid(&call->failure, call->group, call->served->type->kind, call->name, &causes);
+    /* the real server shows its number in hexadecimal, and the plural in place of the kind */
+    const struct cause cause = {
+        .reason = CAUSE_INVALID,
+        .message = xstrdup("Invalid value: 0x0: must be specified for an update"),
+        .field = xstrdup("metadata.resourceVersion"),
+    };
+    cause_list_push(&causes, cause);
+    return fail_invalid(&call->failure, call->group, call->plural, call->name, &causes);
 }
 
 /* --- update ------------------------------------------------------------------------------------------ */
@@ -162,11 +169,9 @@ static int apply_json_patch(struct call *call, const json_t *old, const json_t *
         return 0;
     if (str_eq(error_get_hint(err), "malformed"))
         return fail_bad_request(&call->failure, "%s", err->msg);
-    fail(&call->failure, 422, "Invalid", "the server rejected our request due to an error in our "
-                                         "request: %s",
-         err->msg);
-    failure_set_details(&call->failure, call->group, call->plural, call->name);
-    return -1;
+    log_debug("patch refused: id=%s why=%s", call->id, err->msg);
+    return fail(&call->failure, 422, "Invalid",
+                "the server rejected our request due to an error in our request");
 }
 
 /* What a configuration says to this endpoint: the status belongs to its own where there is one. */
@@ -313,9 +318,9 @@ void handle_patch(struct call *call)
     int result = kind == PATCH_NONE ? fail_media_type(call) : 0;
 
     if (result == 0 && kind == PATCH_APPLY && str_is_empty(call->field_manager)) {
-        result = fail(&call->failure, 422, "Invalid",
-                      "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
-                      "required for apply patch");
+        CLEANUP(cause_list) struct cause_list causes = {0};
+        cause_add(&causes, CAUSE_REQUIRED, "fieldManager", NULL, "is required for apply patch");
+        result = fail_invalid(&call->failure, "meta.k8s.io", "PatchOptions", "", &causes);
     }
     if (result == 0)
         result = read_patch(call, kind, &body, &duplicates);

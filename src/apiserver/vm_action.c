@@ -4,7 +4,6 @@
 #include "apiserver/server.h"
 #include "apiserver/write.h"
 #include "base/error.h"
-#include "base/text.h"
 
 static int act(struct call *call, const struct apiserver_backend *backend)
 {
@@ -12,9 +11,6 @@ static int act(struct call *call, const struct apiserver_backend *backend)
     struct str_list duplicates = {0};
     json_auto_t *body = NULL;
 
-    if (!str_eq(call->verb, "update"))
-        return fail(&call->failure, 405, "MethodNotAllowed",
-                    "the server does not allow this method on the requested resource");
     if (backend->vm_action == NULL)
         return fail(&call->failure, 501, "NotImplemented",
                     "no node agent is there to run virtual machines");

@@ -355,18 +355,67 @@ static void class_validate(const json_t *object, const json_t *old, struct cause
 
 /* --- roles --- */
 
+#define RBAC_GROUP "rbac.authorization.k8s.io"
 static void binding_prepare(json_t *object, const json_t *old)
 {
     json_t *subject;
     size_t i;
 
     if (obj_obj(object, "roleRef") != NULL)
-        put_default_str(object, "roleRef.apiGroup", "rbac.authorization.k8s.io");
+        put_default_str(object, "roleRef.apiGroup", RBAC_GROUP);
     json_array_foreach(obj_arr(object, "subjects"), i,
                        subject) if (!str_eq(obj_str(subject, "kind", ""), "ServiceAccount"))
-        put_default_str(subject, "apiGroup", "rbac.authorization.k8s.io");
+        put_default_str(subject, "apiGroup", RBAC_GROUP);
 }
 
+static void check_supported(const json_t *object, const char *field, const char *const *values,
+                            size_t count, struct cause_list *causes)
+{
+    CLEANUP(buf) struct buf list = BUF_INIT(256);
+    const char *value = obj_str(object, field, "");
+
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(value, values[i]))
+            return;
+        buf_printf(&list, "%s\"%s\"", i > 0 ? ", " : "", values[i]);
+    }
+    json_auto_t *shown = json_string(value);
+    cause_add(causes, CAUSE_NOT_SUPPORTED, field, shown, "supported values: %s", list.ptr);
+}
+
+static void check_role_ref(const json_t *binding, struct cause_list *causes)
+{
+    static const char *const groups[] = {RBAC_GROUP};
+    static const char *const kinds[] = {"ClusterRole", "Role"};
+    bool everywhere = str_eq(obj_str(binding, "kind", ""), "ClusterRoleBinding");
+
+    check_supported(binding, "roleRef.apiGroup", groups, 1, causes);
+    check_supported(binding, "roleRef.kind", kinds, everywhere ? 1 : 2, causes);
+    if (obj_str(binding, "roleRef.name", "")[0] == '\0')
+        cause_add(causes, CAUSE_REQUIRED, "roleRef.name", NULL, NULL);
+}
+
+/* Its kind is one of the three: the schema saw to that. */
+static void check_subject(const json_t *subject, size_t i, struct cause_list *causes)
+{
+    const char *kind = obj_str(subject, "kind", "");
+    bool is_account = str_eq(kind, "ServiceAccount");
+    const char *group = is_account ? "" : RBAC_GROUP;
+    CLEANUP(str) char *name = xasprintf("subjects[%zu].name", i);
+    CLEANUP(str) char *ns = xasprintf("subjects[%zu].namespace", i);
+    CLEANUP(str) char *api_group = xasprintf("subjects[%zu].apiGroup", i);
+
+    if (obj_str(subject, "name", "")[0] == '\0')
+        cause_add(causes, CAUSE_REQUIRED, name, NULL, NULL);
+    if (is_account && obj_str(subject, "namespace", "")[0] == '\0')
+        cause_add(causes, CAUSE_REQUIRED, ns, NULL, NULL);
+    if (!str_eq(obj_str(subject, "apiGroup", ""), group))
+        cause_add(causes, CAUSE_NOT_SUPPORTED, api_group, obj_at(subject, "apiGroup"),
+                  "supported values: \"%s\"", group);
+}
+
+/* A binding names a role that can be, and never another one than at first: who may change its
+ * subjects was judged by the role. */
 static void binding_validate(const json_t *object, const json_t *old, struct cause_list *causes)
 {
     json_t *subject;
@@ -375,33 +424,42 @@ static void binding_validate(const json_t *object, const json_t *old, struct cau
     if (old != NULL && !same_at(object, old, "roleRef"))
         cause_add(causes, CAUSE_INVALID, "roleRef", obj_at(object, "roleRef"),
                   "cannot change roleRef");
-    if (obj_str(object, "roleRef.name", "")[0] == '\0')
-        cause_add(causes, CAUSE_REQUIRED, "roleRef.name", NULL, NULL);
-    json_array_foreach(obj_arr(object, "subjects"), i,
-                       subject) if (str_eq(obj_str(subject, "kind", ""), "ServiceAccount") &&
-                                    obj_str(subject, "namespace", "")[0] == '\0')
-    {
-        CLEANUP(str) char *field = xasprintf("subjects[%zu].namespace", i);
-
-        cause_add(causes, CAUSE_REQUIRED, field, NULL, NULL);
+    check_role_ref(object, causes);
+    json_array_foreach(obj_arr(object, "subjects"), i, subject) {
+        check_subject(subject, i, causes);
     }
 }
 
 static void role_validate(const json_t *object, const json_t *old, struct cause_list *causes)
 {
+    bool everywhere = str_eq(obj_str(object, "kind", ""), "ClusterRole");
     json_t *rule;
     size_t i;
 
-    json_array_foreach(obj_arr(object, "rules"), i, rule)
-    {
+    json_array_foreach(obj_arr(object, "rules"), i, rule) {
         CLEANUP(str) char *verbs = xasprintf("rules[%zu].verbs", i);
         CLEANUP(str) char *groups = xasprintf("rules[%zu].apiGroups", i);
+        CLEANUP(str) char *resources = xasprintf("rules[%zu].resources", i);
+        CLEANUP(str) char *paths = xasprintf("rules[%zu].nonResourceURLs", i);
 
         if (obj_count(rule, "verbs") == 0)
             cause_add(causes, CAUSE_REQUIRED, verbs, NULL, "verbs must contain at least one value");
-        if (obj_count(rule, "nonResourceURLs") == 0 && obj_count(rule, "apiGroups") == 0)
+        if (obj_count(rule, "nonResourceURLs") > 0) {
+            if (!everywhere)
+                cause_add(causes, CAUSE_INVALID, paths, obj_at(rule, "nonResourceURLs"),
+                          "namespaced rules cannot apply to non-resource URLs");
+            if (obj_count(rule, "apiGroups") + obj_count(rule, "resources") +
+                    obj_count(rule, "resourceNames") > 0)
+                cause_add(causes, CAUSE_INVALID, paths, obj_at(rule, "nonResourceURLs"),
+                          "rules cannot apply to both regular resources and non-resource URLs");
+            continue;
+        }
+        if (obj_count(rule, "apiGroups") == 0)
             cause_add(causes, CAUSE_REQUIRED, groups, NULL,
                       "resource rules must supply at least one api group");
+        if (obj_count(rule, "resources") == 0)
+            cause_add(causes, CAUSE_REQUIRED, resources, NULL,
+                      "resource rules must supply at least one resource");
     }
 }
 
