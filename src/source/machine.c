@@ -18,6 +18,7 @@ void machine_free(struct machine *machine)
         free(machine->disks.ptr[i].name);
         free(machine->disks.ptr[i].storage_id);
         free(machine->disks.ptr[i].storage_group_id);
+        free(machine->disks.ptr[i].unreadable);
     }
     for (size_t i = 0; i < machine->nics.len; i++) {
         free(machine->nics.ptr[i].name);

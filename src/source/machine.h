@@ -23,6 +23,7 @@ struct machine_disk {
     uint64_t capacity_bytes;
     enum machine_bus bus;
     bool shared;
+    char *unreadable; /* why no way of reading it is known, or NULL */
 };
 
 struct machine_nic {

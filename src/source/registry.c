@@ -35,9 +35,31 @@ void source_disk_access_reset(struct source_disk_access *access)
 {
     free(access->uri);
     free(access->format);
-    json_decref(access->volume);
     free(access->mount_path);
     free(access->digest);
-    json_decref(access->secret_env);
+    free(access->reason);
+    json_decref(access->volume);
+    json_decref(access->options);
+    json_decref(access->credentials);
     *access = (struct source_disk_access){0};
+}
+
+void source_snapshot_list_free_all(struct source_snapshot_list *list)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        free(list->ptr[i].id);
+        free(list->ptr[i].name);
+        free(list->ptr[i].description);
+    }
+    source_snapshot_list_reset(list);
+}
+
+void source_snapshot_disk_list_free_all(struct source_snapshot_disk_list *list)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        free(list->ptr[i].id);
+        free(list->ptr[i].name);
+        free(list->ptr[i].change_id);
+    }
+    source_snapshot_disk_list_reset(list);
 }

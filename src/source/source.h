@@ -9,7 +9,9 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "base/vector.h"
 #include "data/obj.h"
+#include "disk/extent.h"
 #include "source/machine.h"
 
 #include <stdbool.h>
@@ -60,12 +62,71 @@ struct source_disk_access {
     char *format;   /* --source-format, or NULL: by content */
     json_t *volume; /* a Pod volume to mount at mount_path (hostPath, nfs, ...), or NULL */
     char *mount_path;
-    char *digest;       /* what the source file must have, "ALGORITHM:HEX" with sha1, sha256 or
-                           sha512, or NULL */
-    json_t *secret_env; /* env entries (valueFrom.secretKeyRef) with credentials, or NULL */
+    char *digest;   /* what the source file must have, "ALGORITHM:HEX" with sha1, sha256 or
+                       sha512, or NULL */
+    json_t *options;     /* more of gantry-copy's options, an array of texts, or NULL */
+    json_t *credentials; /* for the Pod's own Secret: {user, password, ca}, each but user may be
+                            absent; or NULL.  Never logged */
+    char *reason;        /* why this way of reading was chosen, for people; or NULL */
 };
 
 void source_disk_access_reset(struct source_disk_access *access);
+
+struct source_snapshot {
+    char *id, *name, *description;
+};
+
+DEFINE_VECTOR(source_snapshot_list, struct source_snapshot)
+void source_snapshot_list_free_all(struct source_snapshot_list *list);
+
+/* A disk in a snapshot. */
+struct source_snapshot_disk {
+    char *id;   /* as struct machine_disk's */
+    char *name; /* the same */
+    uint64_t capacity_bytes;
+    char *change_id; /* a point in its history of changes, or NULL: it has none */
+};
+
+DEFINE_VECTOR(source_snapshot_disk_list, struct source_snapshot_disk)
+void source_snapshot_disk_list_free_all(struct source_snapshot_disk_list *list);
+
+enum source_task { SOURCE_TASK_RUNNING, SOURCE_TASK_DONE };
+
+/* What a machine is moved with while it runs.  All are required; none waits for the work that it
+ * begins. */
+struct source_warm_ops {
+    /* Sees to it that changes of the machine's disks are tracked; *TRACKED if they are (at the
+     * latest from the next snapshot on), else *TASK (owned) is what was begun for it. */
+    int (*track)(struct source *source, const char *vm_id, bool *tracked, char **task,
+                 struct cancel *cancel, struct error **err);
+
+    /* Begins a snapshot without memory, of quiet file systems if QUIESCE; one whose making is under
+     * way is taken instead.  *TASK is owned. */
+    int (*snapshot_create)(struct source *source, const char *vm_id, const char *name,
+                           const char *description, bool quiesce, char **task,
+                           struct cancel *cancel, struct error **err);
+    /* Begins to remove one; *TASK is NULL if it has gone already. */
+    int (*snapshot_remove)(struct source *source, const char *vm_id, const char *snapshot,
+                           char **task, struct cancel *cancel, struct error **err);
+    /* How a task stands; *RESULT (NULL if none, owned) is of one that is done.  A task that failed
+     * is an error, ERROR_NOT_FOUND one that the source forgot. */
+    int (*task_get)(struct source *source, const char *task, enum source_task *state,
+                    char **result, struct cancel *cancel, struct error **err);
+
+    /* All snapshots of the machine. */
+    int (*snapshot_list)(struct source *source, const char *vm_id,
+                         struct source_snapshot_list *list, struct cancel *cancel,
+                         struct error **err);
+    int (*snapshot_disks)(struct source *source, const char *snapshot,
+                          struct source_snapshot_disk_list *list, struct cancel *cancel,
+                          struct error **err);
+
+    /* Appends what of disk DISK_ID differs between the point SINCE and SNAPSHOT, in order.
+     * ERROR_EXPIRED: SINCE is of a history that the source has begun anew. */
+    int (*disk_changes)(struct source *source, const char *vm_id, const char *snapshot,
+                        const char *disk_id, const char *since, uint64_t capacity_bytes,
+                        struct extent_list *changes, struct cancel *cancel, struct error **err);
+};
 
 struct source_ops {
     const char *type;      /* Provider's spec.type */
@@ -88,20 +149,21 @@ struct source_ops {
     int (*describe)(struct source *source, const json_t *vm, struct machine **out,
                     struct error **err);
 
-    /* How disk DISK (an index into machine->disks) is read. */
+    /* How disk DISK (an index into machine->disks) is read; with SNAPSHOT (only with can_warm; else
+     * NULL) as it was then.  ERROR_UNSUPPORTED: in no way that this source knows. */
     int (*disk_access)(struct source *source, const json_t *vm, const struct machine *machine,
-                       size_t disk, struct source_disk_access *access, struct error **err);
+                       size_t disk, const char *snapshot, struct source_disk_access *access,
+                       struct error **err);
 
-    /* Only with can_power. */
+    /* Only with can_power.  power_set asks for it and does not wait for guests; without FORCE
+     * switching off is left to the guest, ERROR_UNSUPPORTED if it cannot. */
     int (*power_get)(struct source *source, const char *vm_id, enum source_power *state,
                      struct error **err);
     int (*power_set)(struct source *source, const char *vm_id, enum source_power state, bool force,
                      struct cancel *cancel, struct error **err);
-    /* Only with can_warm. */
-    int (*snapshot_create)(struct source *source, const char *vm_id, const char *name,
-                           char **snapshot, struct cancel *cancel, struct error **err);
-    int (*snapshot_remove)(struct source *source, const char *vm_id, const char *snapshot,
-                           struct cancel *cancel, struct error **err);
+
+    /* Only with can_warm; see struct source_warm_ops. */
+    const struct source_warm_ops *warm;
 };
 
 /* The table of a provider type, or NULL.  Borrowed. */
@@ -110,4 +172,8 @@ const struct source_ops *source_find_ops(const char *type);
 /* The types known, NULL at the end. */
 const char *const *source_list_types(void);
 
+DEFINE_CLEANUP_IN_PLACE(source_snapshot_list, struct source_snapshot_list,
+                        source_snapshot_list_free_all)
+DEFINE_CLEANUP_IN_PLACE(source_snapshot_disk_list, struct source_snapshot_disk_list,
+                        source_snapshot_disk_list_free_all)
 DEFINE_CLEANUP_IN_PLACE(source_disk_access, struct source_disk_access, source_disk_access_reset)

@@ -69,7 +69,7 @@ static int fake_describe(struct source *source, const json_t *vm, struct machine
 }
 
 static int fake_disk_access(struct source *source, const json_t *vm, const struct machine *machine,
-                            size_t disk, struct source_disk_access *access, struct error **err)
+                            size_t disk, const char *snapshot, struct source_disk_access *access, struct error **err)
 {
     access->uri = xstrdup("/source/a.ova!disk.vmdk");
     access->digest = xstrdup("sha256:00");

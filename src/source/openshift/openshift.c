@@ -257,7 +257,7 @@ static int openshift_describe(struct source *source, const json_t *vm, struct ma
 }
 
 static int openshift_disk_access(struct source *source, const json_t *vm,
-                                 const struct machine *machine, size_t disk,
+                                 const struct machine *machine, size_t disk, const char *snapshot,
                                  struct source_disk_access *access, struct error **err)
 {
     return error_set(err, ERROR_UNSUPPORTED, "machines of a cluster cannot be moved yet");

@@ -232,7 +232,7 @@ static void access_entry(void *arg, const struct ova_entry *entry, size_t system
 }
 
 static int ova_disk_access(struct source *source, const json_t *vm, const struct machine *machine,
-                           size_t disk, struct source_disk_access *access, struct error **err)
+                           size_t disk, const char *snapshot, struct source_disk_access *access, struct error **err)
 {
     struct ova_source *ova = ova_of(source);
     struct accessing accessing = {.ova = ova, .disk = disk, .access = access, .err = err};

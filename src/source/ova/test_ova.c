@@ -322,7 +322,7 @@ TEST(describes_a_machine_and_where_its_disk_is)
     CHECK_STR(machine->nics.ptr[0].model, "virtio");
     CHECK_STR(machine->nics.ptr[0].mac, "00:50:56:01:02:03");
 
-    CHECK_OK(ova_source_ops.disk_access(running.source, vm, machine, 0, &access, &err), err);
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, machine, 0, NULL, &access, &err), err);
     CHECK_STR(access.uri, "ova:/ova/a/web.ova#disk-1.vmdk");
     CHECK_STR(access.format, "vmdk");
     CHECK_STR(access.mount_path, "/ova");
@@ -350,7 +350,7 @@ TEST(reads_folders_with_files_beside_the_descriptor)
 
     CLEANUP(str) char *folder = xasprintf("%s/one/two/", dir);
     CHECK_STR(obj_str(vm, "disks[1].FilePath", ""), folder);
-    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 0, &access, &err), err);
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 0, NULL, &access, &err), err);
     CHECK_STR(access.uri, "/ova/one/two/my disk.vmdk");
     stop(&running);
 }
@@ -386,12 +386,12 @@ TEST(finds_disks_that_are_cut_into_chunks_or_compressed)
     wait_for_round(&running, 1);
     const json_t *vm = find(&running, "VM", "cut");
 
-    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 0, &cut, &err), err);
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 0, NULL, &cut, &err), err);
     CHECK_STR(cut.uri, "ova:/ova/cut.ova#a.vmdk");
-    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 1, &packed, &err), err);
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 1, NULL, &packed, &err), err);
     CHECK_STR(packed.uri, "ova:/ova/cut.ova#b.vmdk");
     CHECK(packed.format == NULL);
-    CHECK_FAILS(ova_source_ops.disk_access(running.source, vm, NULL, 2, &cut, &err), err,
+    CHECK_FAILS(ova_source_ops.disk_access(running.source, vm, NULL, 2, NULL, &cut, &err), err,
                 ERROR_NOT_FOUND, "no disk 2");
     stop(&running);
 }

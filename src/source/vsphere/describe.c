@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "data/obj.h"
 #include "source/machine.h"
+#include "source/vsphere/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static void add_disk(struct machine *machine, const json_t *disk)
     machine_disk_list_push(&machine->disks,
                            (struct machine_disk){
                                .id = xasprintf("%lld", (long long)obj_int(disk, "key", 0)),
-                               .name = xstrdup(file),
+                               .name = vsphere_base_file(file),
                                .storage_id = xstrdup(datastore),
                                .capacity_bytes = (uint64_t)obj_int(disk, "capacity", 0),
                                .bus = str_eq(bus, "scsi")  ? MACHINE_BUS_SCSI

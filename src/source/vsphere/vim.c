@@ -1,5 +1,7 @@
 #include "source/vsphere/vim.h"
 
+#include "source/vsphere/vim_internal.h"
+
 #include "base/array.h"
 #include "base/cancel.h"
 #include "base/error.h"
@@ -20,8 +22,9 @@
 
 enum {
     LOGIN_TIMEOUT_MS = 30000,
-    TASK_POLL_MS = 300,
     MAX_ANSWER = 64 * 1024 * 1024, /* of an answer that is not streamed */
+    ATTEMPTS = 3,     /* of a call that only looks */
+    FIRST_DELAY_MS = 200,
     MAX_FAULT = 300,               /* bytes of a fault's words that we show */
 };
 
@@ -69,8 +72,7 @@ void vim_add_ref(struct buf *buf, const char *name, const char *type, const char
     buf_printf(buf, "</%s>", name);
 }
 
-/* Ids and types are names of XML and of no more. */
-static bool is_plain(const char *text)
+bool vim_is_plain(const char *text)
 {
     size_t len = strlen(text);
 
@@ -127,8 +129,7 @@ static enum error_code fault_code(const char *name)
     return ERROR_UNAVAILABLE; /* HostCommunication and its kin: worth another try */
 }
 
-/* The name of a fault: its element's type, or the element's own name without "Fault". */
-static char *fault_name(struct dom_node *fault)
+char *vim_fault_name(struct dom_node *fault)
 {
     char *type = dom_attr(fault, "type");
 
@@ -146,7 +147,7 @@ static char *fault_name(struct dom_node *fault)
     return xstrndup(name, len);
 }
 
-static int set_fault(const char *name, const char *words, struct error **err)
+int vim_set_fault(const char *name, const char *words, struct error **err)
 {
     struct span text = span_trim(span_of(words));
 
@@ -164,10 +165,10 @@ static int check_fault(struct dom *answer, struct error **err)
     struct dom_node *words = dom_first(fault, "faultstring");
     struct dom_node *detail = dom_first(fault, "detail");
     struct dom_node *type = detail ? dom_first(detail, NULL) : NULL;
-    CLEANUP(str) char *name = type ? fault_name(type) : xstrdup("Fault");
+    CLEANUP(str) char *name = type ? vim_fault_name(type) : xstrdup("Fault");
     CLEANUP(str) char *text = words ? dom_text(words) : xstrdup("no words");
 
-    return set_fault(name, text, err);
+    return vim_set_fault(name, text, err);
 }
 
 /* Exchanges. */
@@ -316,8 +317,7 @@ static int login(struct vim *vim, struct cancel *cancel, struct error **err)
     return keep_cookie(vim, &reply, err);
 }
 
-/* Logs in unless somebody did since GENERATION. */
-static int login_again(struct vim *vim, unsigned generation, struct cancel *cancel,
+int vim_login_again(struct vim *vim, unsigned generation, struct cancel *cancel,
                        struct error **err)
 {
     LOCK_SCOPE(&vim->login_lock);
@@ -328,6 +328,35 @@ static int login_again(struct vim *vim, unsigned generation, struct cancel *canc
     return done ? 0 : login(vim, cancel, err);
 }
 
+/* Calls that only look may be sent again when nobody knows whether they arrived. */
+static bool only_looks(const struct vim_call *call)
+{
+    static const char *const methods[] = {"RetrieveServiceContent", "RetrievePropertiesEx",
+                                          "QueryChangedDiskAreas"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+        if (str_eq(methods[i], call->method))
+            return call->stream == NULL;
+    return false;
+}
+
+/* One exchange, repeated a few times after failures that may pass where that does no harm. */
+static int exchange_patiently(struct vim *vim, const struct vim_call *call, const struct buf *body,
+                              unsigned *generation, struct dom **answer, struct error **err)
+{
+    int64_t delay_ms = FIRST_DELAY_MS;
+
+    for (int attempt = 1;; attempt++) {
+        if (exchange_once(vim, call, body, generation, answer, err) == 0)
+            return 0;
+        if (attempt == ATTEMPTS || !only_looks(call) || !error_is_transient(*err) ||
+            cancel_wait(call->cancel, delay_ms))
+            return -1;
+        error_clear(err);
+        delay_ms *= 2;
+    }
+}
+
 int vim_send(struct vim *vim, const struct vim_call *call, struct dom **answer,
              struct dom_node **result, struct error **err)
 {
@@ -336,15 +365,15 @@ int vim_send(struct vim *vim, const struct vim_call *call, struct dom **answer,
     CLEANUP(error) struct error *problem = NULL;
     unsigned generation = 0;
 
-    if (!is_plain(call->this_id))
+    if (!vim_is_plain(call->this_id))
         return error_set(err, ERROR_INVALID, "\"%.60s\" is no id of an object", call->this_id);
     add_envelope(&body, call);
     if (buf_check(&body, err) == -1)
         return -1;
-    if (exchange_once(vim, call, &body, &generation, &dom, &problem) == -1) {
+    if (exchange_patiently(vim, call, &body, &generation, &dom, &problem) == -1) {
         /* The session is gone: once more with another one. */
         if (problem->code == ERROR_EXPIRED && generation > 0) {
-            if (login_again(vim, generation, call->cancel, err) == -1 ||
+            if (vim_login_again(vim, generation, call->cancel, err) == -1 ||
                 exchange_once(vim, call, &body, &generation, &dom, err) == -1)
                 return error_wrap(err, "%s", call->method);
         } else {
@@ -358,8 +387,7 @@ int vim_send(struct vim *vim, const struct vim_call *call, struct dom **answer,
     return 0;
 }
 
-/* The text of the element at PATH below NODE, or "". */
-static char *text_at(struct dom_node *node, const char *path)
+char *vim_text_at(struct dom_node *node, const char *path)
 {
     struct dom_node *found = dom_find(node, path);
 
@@ -369,18 +397,18 @@ static char *text_at(struct dom_node *node, const char *path)
 static int read_about(struct vim *vim, struct dom_node *content, struct error **err)
 {
     struct vim_about about = {
-        .api_version = text_at(content, "about/apiVersion"),
-        .api_type = text_at(content, "about/apiType"),
-        .product = text_at(content, "about/licenseProductName"),
-        .instance_uuid = text_at(content, "about/instanceUuid"),
-        .root_folder = text_at(content, "rootFolder"),
-        .property_collector = text_at(content, "propertyCollector"),
-        .session_manager = text_at(content, "sessionManager"),
+        .api_version = vim_text_at(content, "about/apiVersion"),
+        .api_type = vim_text_at(content, "about/apiType"),
+        .product = vim_text_at(content, "about/licenseProductName"),
+        .instance_uuid = vim_text_at(content, "about/instanceUuid"),
+        .root_folder = vim_text_at(content, "rootFolder"),
+        .property_collector = vim_text_at(content, "propertyCollector"),
+        .session_manager = vim_text_at(content, "sessionManager"),
     };
 
     vim->about = about;
-    if (!is_plain(about.root_folder) || !is_plain(about.property_collector) ||
-        !is_plain(about.session_manager))
+    if (!vim_is_plain(about.root_folder) || !vim_is_plain(about.property_collector) ||
+        !vim_is_plain(about.session_manager))
         return error_set(err, ERROR_CORRUPT, "the server does not say where its inventory is");
     return 0;
 }
@@ -503,128 +531,29 @@ bool vim_has_version(const struct vim *vim, unsigned major, unsigned minor)
     return has_major > major || (has_major == major && has_minor >= minor);
 }
 
-/* Properties and tasks. */
-
-static unsigned get_generation(struct vim *vim)
+unsigned vim_generation(struct vim *vim)
 {
     LOCK_SCOPE(&vim->lock);
 
     return vim->generation;
 }
 
-/* True if a property of OBJECT is missing because nobody is logged in. */
-static bool is_unauthenticated(struct dom_node *object)
+const char *vim_url(const struct vim *vim)
 {
-    struct dom_node *fault = dom_find(object, "missingSet/fault/fault");
-    CLEANUP(str) char *name = fault ? fault_name(fault) : NULL;
-
-    return str_eq(name, "NotAuthenticated");
+    return vim->url;
 }
 
-int vim_read(struct vim *vim, const char *type, const char *id, const char *paths,
-             struct cancel *cancel, struct dom **answer, struct dom_node **object,
-             struct error **err)
+const char *vim_user(const struct vim *vim)
 {
-    CLEANUP(buf) struct buf parameters = BUF_INIT(VIM_MAX_REQUEST);
-    struct span rest = span_of(paths), path = {0};
-    struct dom_node *result = NULL;
-
-    if (!is_plain(id))
-        return error_set(err, ERROR_INVALID, "\"%.60s\" is no id of an object", id);
-    buf_printf(&parameters, "<specSet><propSet><type>%s</type>", type);
-    while (span_split(&rest, ' ', &path))
-        buf_printf(&parameters, "<pathSet>%.*s</pathSet>", (int)path.len, path.ptr);
-    buf_add(&parameters, "</propSet><objectSet>");
-    vim_add_ref(&parameters, "obj", type, id);
-    buf_add(&parameters, "</objectSet></specSet><options/>");
-    const struct vim_call call = {
-        .method = "RetrievePropertiesEx",
-        .this_type = "PropertyCollector",
-        .this_id = vim->about.property_collector,
-        .parameters = parameters.ptr,
-        .cancel = cancel,
-    };
-
-    /* A session that is gone shows in the answer, not as its fault. */
-    for (int attempt = 0;; attempt++) {
-        CLEANUP(dom) struct dom *dom = NULL;
-        unsigned generation = get_generation(vim);
-
-        if (vim_send(vim, &call, &dom, &result, err) == -1)
-            return -1;
-        *object = result ? dom_first(result, "objects") : NULL;
-        if (*object == NULL)
-            return error_set(err, ERROR_NOT_FOUND, "there is no %s \"%s\"", type, id);
-        if (attempt > 0 || !is_unauthenticated(*object)) {
-            *answer = steal(&dom);
-            return 0;
-        }
-        if (login_again(vim, generation, cancel, err) == -1)
-            return -1;
-    }
+    return vim->user;
 }
 
-struct dom_node *vim_property(struct dom_node *object, const char *name)
+const struct secret *vim_password(const struct vim *vim)
 {
-    for (struct dom_node *set = dom_first(object, "propSet"); set != NULL;
-         set = dom_next(set, "propSet")) {
-        CLEANUP(str) char *key = text_at(set, "name");
-
-        if (str_eq(key, name))
-            return dom_first(set, "val");
-    }
-    return NULL;
+    return vim->password;
 }
 
-/* 1: it is over; 0: not yet. */
-static int look_at_task(struct vim *vim, const char *task, struct cancel *cancel, char **result,
-                        struct error **err)
+char *vim_thumbprint(struct vim *vim)
 {
-    CLEANUP(dom) struct dom *answer = NULL;
-    struct dom_node *object = NULL;
-
-    if (vim_read(vim, "Task", task, "info.state info.error info.result", cancel, &answer, &object,
-                 err) == -1)
-        return -1;
-    struct dom_node *state = vim_property(object, "info.state");
-    CLEANUP(str) char *text = state ? dom_text(state) : xstrdup("");
-    if (str_eq(text, "success")) {
-        struct dom_node *value = vim_property(object, "info.result");
-
-        if (result != NULL)
-            *result = value ? dom_text(value) : xstrdup("");
-        return 1;
-    }
-    if (!str_eq(text, "error"))
-        return 0;
-
-    struct dom_node *problem = vim_property(object, "info.error");
-    struct dom_node *fault = problem ? dom_first(problem, "fault") : NULL;
-    CLEANUP(str) char *name = fault ? fault_name(fault) : xstrdup("Fault");
-    CLEANUP(str) char *words = problem ? text_at(problem, "localizedMessage") : xstrdup("");
-    return set_fault(name, words, err);
-}
-
-int vim_run_task(struct vim *vim, const struct vim_call *call, int64_t timeout_ms, char **result,
-                 struct error **err)
-{
-    struct deadline deadline = deadline_after(timeout_ms);
-    CLEANUP(dom) struct dom *answer = NULL;
-    CLEANUP(str) char *task = NULL;
-    struct dom_node *ref = NULL;
-
-    if (vim_send(vim, call, &answer, &ref, err) == -1)
-        return -1;
-    task = ref ? dom_text(ref) : xstrdup("");
-    for (;;) {
-        int over = look_at_task(vim, task, call->cancel, result, err);
-
-        if (over != 0)
-            return over == 1 ? 0 : error_wrap(err, "%s", call->method);
-        if (cancel_wait(call->cancel, TASK_POLL_MS))
-            return error_set(err, ERROR_CANCELED, "canceled");
-        if (deadline_is_over(deadline))
-            return error_set(err, ERROR_TIMEOUT, "%s is not done after %lld s", call->method,
-                             (long long)timeout_ms / 1000);
-    }
+    return http_client_thumbprint(vim->http);
 }

@@ -58,6 +58,13 @@ struct vim_about {
 };
 const struct vim_about *vim_about(const struct vim *vim);
 
+/* What it was made with; borrowed. */
+const char *vim_url(const struct vim *vim);
+const char *vim_user(const struct vim *vim);
+const struct secret *vim_password(const struct vim *vim);
+/* The SHA-1 thumbprint that the server showed last, or NULL; owned by the caller. */
+char *vim_thumbprint(struct vim *vim);
+
 /* True if the server's API has at least this version. */
 bool vim_has_version(const struct vim *vim, unsigned major, unsigned minor);
 
@@ -84,6 +91,12 @@ int vim_send(struct vim *vim, const struct vim_call *call, struct dom **answer,
  * NULL) is the text of its result, owned by the caller. */
 int vim_run_task(struct vim *vim, const struct vim_call *call, int64_t timeout_ms, char **result,
                  struct error **err);
+
+/* The same in pieces.  *TASK (owned) is what was begun. */
+int vim_task_start(struct vim *vim, const struct vim_call *call, char **task, struct error **err);
+/* *DONE with *RESULT (may be NULL; owned) if the task succeeded; a fault if it failed. */
+int vim_task_look(struct vim *vim, const char *task, bool *done, char **result,
+                  struct cancel *cancel, struct error **err);
 
 /* Reads properties of one object: PATHS are parted by blanks.  Answers with the "objects" element,
  * whose propSet children have name and val. */

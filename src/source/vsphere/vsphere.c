@@ -12,6 +12,7 @@
 #include "data/obj.h"
 #include "source/vsphere/collect.h"
 #include "source/vsphere/describe.h"
+#include "source/vsphere/internal.h"
 #include "source/vsphere/vim.h"
 
 #include <stdlib.h>
@@ -19,22 +20,7 @@
 
 enum {
     POWER_TASK_MS = 120000, /* a power task itself */
-    SHUTDOWN_MS = 300000,   /* until a guest has shut itself down */
-    SHUTDOWN_POLL_MS = 1000,
 };
-
-struct vsphere_source {
-    struct source base;
-    struct vim *vim;
-    bool want_esxi, want_vcenter; /* settings.sdkEndpoint */
-    pthread_mutex_t lock;
-    struct map *port_groups; /* guarded by lock; key of a port group to the Network's id, owned */
-};
-
-static struct vsphere_source *vsphere_of(struct source *source)
-{
-    return (struct vsphere_source *)source;
-}
 
 static void vsphere_close(struct source *source)
 {
@@ -42,6 +28,10 @@ static void vsphere_close(struct source *source)
 
     vim_free(vsphere->vim);
     map_free(vsphere->port_groups, free);
+    map_free(vsphere->datastores, free);
+    free(vsphere->access);
+    free(vsphere->thumbprint);
+    free(vsphere->ca_pem);
     pthread_mutex_destroy(&vsphere->lock);
     free(vsphere);
 }
@@ -57,6 +47,7 @@ static int vsphere_open(const struct source_config *config, struct source **out,
 {
     const char *user = secret_text(config, "user"), *password = secret_text(config, "password");
     const char *endpoint = obj_str(config->provider, "spec.settings.sdkEndpoint", NULL);
+    const char *access = obj_str(config->provider, "spec.settings.diskAccess", NULL);
     const char *ca = secret_text(config, "ca.crt");
     CLEANUP(secret) struct secret *secret = NULL;
     struct vim *vim = NULL;
@@ -69,13 +60,18 @@ static int vsphere_open(const struct source_config *config, struct source **out,
                          "settings.sdkEndpoint \"%.40s\" is neither vcenter nor "
                          "esxi",
                          endpoint);
+    if (access != NULL && !str_eq(access, "https") && !str_eq(access, "vddk"))
+        return error_set(err, ERROR_INVALID,
+                         "settings.diskAccess \"%.40s\" is neither https nor vddk", access);
+    if (ca == NULL)
+        ca = secret_text(config, "cacert");
     secret = secret_new(password, strlen(password));
     const struct vim_options options = {
         .url = obj_str(config->provider, "spec.url", ""),
         .user = user,
         .password = secret,
         .thumbprint = secret_text(config, "thumbprint"),
-        .ca_pem = ca ? ca : secret_text(config, "cacert"),
+        .ca_pem = ca,
         .insecure = str_eq(secret_text(config, "insecureSkipVerify"), "true"),
     };
     if (vim_new(&options, &vim, err) == -1)
@@ -86,7 +82,14 @@ static int vsphere_open(const struct source_config *config, struct source **out,
     vsphere->vim = vim;
     vsphere->want_esxi = str_eq(endpoint, "esxi");
     vsphere->want_vcenter = str_eq(endpoint, "vcenter");
+    vsphere->has_vddk_image =
+        !str_is_empty(obj_str(config->provider, "spec.settings.vddkInitImage", NULL));
+    vsphere->insecure = options.insecure;
+    vsphere->access = access ? xstrdup(access) : NULL;
+    vsphere->thumbprint = options.thumbprint ? xstrdup(options.thumbprint) : NULL;
+    vsphere->ca_pem = ca ? xstrdup(ca) : NULL;
     vsphere->port_groups = map_new();
+    vsphere->datastores = map_new();
     pthread_mutex_init(&vsphere->lock, NULL);
     *out = &vsphere->base;
     return 0;
@@ -125,6 +128,11 @@ static void tap_put(void *arg, const char *kind, const json_t *object)
     if (key != NULL) {
         LOCK_SCOPE(&tap->vsphere->lock);
         free(map_put(tap->vsphere->port_groups, key, xstrdup(obj_str(object, "id", ""))));
+    }
+    if (str_eq(kind, "Datastore")) {
+        LOCK_SCOPE(&tap->vsphere->lock);
+        free(map_put(tap->vsphere->datastores, obj_str(object, "id", ""),
+                     xstrdup(obj_str(object, "type", ""))));
     }
     tap->sink->put(tap->sink->arg, kind, object);
 }
@@ -183,17 +191,34 @@ static char *resolve_network(void *arg, const char *id)
     return xstrdup(network ? network : id);
 }
 
+/* Disks that nothing can read are marked, so that a plan says so before it begins. */
+static void mark_unreadable(struct vsphere_source *vsphere, const json_t *vm,
+                            struct machine *machine)
+{
+    const json_t *disks = obj_arr(vm, "disks");
+
+    for (size_t i = 0; i < machine->disks.len; i++)
+        for (size_t k = 0; k < json_array_size(disks); k++) {
+            const json_t *disk = json_array_get(disks, k);
+            CLEANUP(str) char *key = xasprintf("%lld", (long long)obj_int(disk, "key", 0));
+
+            if (!str_eq(key, machine->disks.ptr[i].id))
+                continue;
+            LOCK_SCOPE(&vsphere->lock);
+            const char *type = map_find(vsphere->datastores, obj_str(disk, "datastore.id", ""));
+            const char *why = vsphere_needs_vddk(disk, type ? type : "", false);
+            if (why != NULL)
+                machine->disks.ptr[i].unreadable = xstrdup(why);
+        }
+}
+
 static int vsphere_describe(struct source *source, const json_t *vm, struct machine **out,
                             struct error **err)
 {
-    return vsphere_describe_vm(vm, resolve_network, vsphere_of(source), out, err);
-}
-
-static int vsphere_disk_access(struct source *source, const json_t *vm,
-                               const struct machine *machine, size_t disk,
-                               struct source_disk_access *access, struct error **err)
-{
-    return error_set(err, ERROR_UNSUPPORTED, "disks of vSphere cannot be read yet");
+    if (vsphere_describe_vm(vm, resolve_network, vsphere_of(source), out, err) == -1)
+        return -1;
+    mark_unreadable(vsphere_of(source), vm, *out);
+    return 0;
 }
 
 /* Power. */
@@ -224,7 +249,7 @@ static int run_power_task(struct vsphere_source *vsphere, const char *method, co
     return vim_run_task(vsphere->vim, &call, POWER_TASK_MS, NULL, err);
 }
 
-/* Asks the guest to shut down and waits until it has. */
+/* Asks the guest to shut down; that it has is seen later. */
 static int shut_down(struct vsphere_source *vsphere, const char *vm_id, struct cancel *cancel,
                      struct error **err)
 {
@@ -232,22 +257,9 @@ static int shut_down(struct vsphere_source *vsphere, const char *vm_id, struct c
                                   .this_type = "VirtualMachine",
                                   .this_id = vm_id,
                                   .cancel = cancel};
-    struct deadline deadline = deadline_after(SHUTDOWN_MS);
     CLEANUP(dom) struct dom *answer = NULL;
-    enum source_power state = SOURCE_POWER_ON;
 
-    if (vim_send(vsphere->vim, &call, &answer, NULL, err) == -1)
-        return -1;
-    while (!deadline_is_over(deadline)) {
-        if (vsphere_power_get(&vsphere->base, vm_id, &state, err) == -1)
-            return -1;
-        if (state == SOURCE_POWER_OFF)
-            return 0;
-        if (cancel_wait(cancel, SHUTDOWN_POLL_MS))
-            return error_set(err, ERROR_CANCELED, "canceled");
-    }
-    return error_set(err, ERROR_TIMEOUT, "the guest has not shut down after %d s",
-                     SHUTDOWN_MS / 1000);
+    return vim_send(vsphere->vim, &call, &answer, NULL, err);
 }
 
 static int vsphere_power_set(struct source *source, const char *vm_id, enum source_power state,
@@ -269,6 +281,7 @@ static int vsphere_power_set(struct source *source, const char *vm_id, enum sour
 const struct source_ops vsphere_source_ops = {
     .type = "vsphere",
     .needs_conversion = true,
+    .can_warm = true,
     .can_power = true,
     .open = vsphere_open,
     .close = vsphere_close,
@@ -278,4 +291,5 @@ const struct source_ops vsphere_source_ops = {
     .disk_access = vsphere_disk_access,
     .power_get = vsphere_power_get,
     .power_set = vsphere_power_set,
+    .warm = &vsphere_warm_ops,
 };

@@ -295,7 +295,7 @@ static void call_snapshot(struct fake_vcenter *fake, struct fake_machine *machin
         return;
     }
     struct fake_task *task =
-        fake_task_start(fake, "VirtualMachine.createSnapshot", machine->id, take_snapshot);
+        fake_task_start(fake, "vim.VirtualMachine.createSnapshot", machine->id, take_snapshot);
     CLEANUP(str) char *quiesce = fake_text_at(call, "quiesce");
 
     task->argument = fake_text_at(call, "name");
@@ -318,7 +318,7 @@ static void call_remove_snapshot(struct fake_vcenter *fake, const char *id,
         return;
     }
     struct fake_task *task =
-        fake_task_start(fake, "VirtualMachineSnapshot.remove", machine->id, remove_snapshot);
+        fake_task_start(fake, "vim.vm.Snapshot.remove", machine->id, remove_snapshot);
     task->argument = xstrdup(id);
     answer_task(response, "RemoveSnapshot_Task", task);
 }
@@ -348,10 +348,10 @@ bool fake_machine_call(struct fake_vcenter *fake, const char *method, const char
         fake_fail(response, "TaskInProgress", "another task is already in progress");
     else if (str_eq(method, "PowerOnVM_Task"))
         answer_task(response, method,
-                    fake_task_start(fake, "VirtualMachine.powerOn", this_id, power_on));
+                    fake_task_start(fake, "vim.VirtualMachine.powerOn", this_id, power_on));
     else if (str_eq(method, "PowerOffVM_Task"))
         answer_task(response, method,
-                    fake_task_start(fake, "VirtualMachine.powerOff", this_id, power_off));
+                    fake_task_start(fake, "vim.VirtualMachine.powerOff", this_id, power_off));
     else if (str_eq(method, "ShutdownGuest"))
         shut_down(fake, machine, response);
     else if (str_eq(method, "CreateSnapshot_Task"))
@@ -360,7 +360,7 @@ bool fake_machine_call(struct fake_vcenter *fake, const char *method, const char
         query_changes(fake, machine, call, response);
     else {
         struct fake_task *task =
-            fake_task_start(fake, "VirtualMachine.reconfigure", this_id, reconfigure);
+            fake_task_start(fake, "vim.VirtualMachine.reconfigure", this_id, reconfigure);
         struct dom_node *ctk = dom_find(call, "spec/changeTrackingEnabled");
 
         task->argument = ctk != NULL ? dom_text(ctk) : NULL;

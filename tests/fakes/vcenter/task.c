@@ -116,7 +116,7 @@ static void tick(struct fake_vcenter *fake)
         struct fake_task *task = fake->tasks.ptr[i];
 
         if (is_running(task) && deadline_is_over(task->due) && !task->stuck &&
-            !(removal_stuck && str_eq(task->name, "VirtualMachineSnapshot.remove")))
+            !(removal_stuck && str_eq(task->name, "vim.vm.Snapshot.remove")))
             finish_task(fake, task);
     }
     for (size_t i = 0; i < fake->machines.len; i++) {

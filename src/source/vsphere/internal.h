@@ -1,0 +1,42 @@
+/* What the files behind vsphere.h share: the open provider.
+ *
+ * May use: base, data, net, disk.  Threads: as source.h says.
+ */
+#pragma once
+
+#include "base/thread.h"
+#include "source/source.h"
+
+struct map;
+struct vim;
+
+struct vsphere_source {
+    struct source base;
+    struct vim *vim;
+    bool want_esxi, want_vcenter; /* settings.sdkEndpoint */
+    bool has_vddk_image;          /* settings.vddkInitImage */
+    bool insecure;                /* any certificate will do */
+    char *access;                 /* settings.diskAccess, or NULL: chosen */
+    char *thumbprint, *ca_pem;    /* of the secret, or NULL */
+    pthread_mutex_t lock;
+    struct map *port_groups; /* guarded by lock; key of a port group to the Network's id, owned */
+    struct map *datastores;  /* guarded by lock; id of a Datastore to its type, owned */
+};
+
+static inline struct vsphere_source *vsphere_of(struct source *source)
+{
+    return (struct vsphere_source *)source;
+}
+
+/* Why a disk of the inventory can be read through VDDK only, or NULL; a constant.  TYPE is that of
+ * its datastore, "" if unknown; WHOLE: its content must lie in one file. */
+const char *vsphere_needs_vddk(const json_t *disk, const char *type, bool whole);
+
+/* source_ops.disk_access and source_ops.warm. */
+int vsphere_disk_access(struct source *source, const json_t *vm, const struct machine *machine,
+                        size_t disk, const char *snapshot, struct source_disk_access *access,
+                        struct error **err);
+extern const struct source_warm_ops vsphere_warm_ops;
+
+/* "[ds] dir/x-000002.vmdk" without the number that a snapshot puts there; owned by the caller. */
+char *vsphere_base_file(const char *file);
