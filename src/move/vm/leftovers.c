@@ -114,12 +114,12 @@ int leftovers_remove(struct vm_run *run, enum leftovers_scope scope, bool *clean
 
     if (spare_kept(run, &scope, err) == -1 || sweep_helpers(run, &sweep, scope, err) == -1)
         return -1;
-    if (scope != LEFTOVERS_HELPERS) {
-        if (sweep_kind(&sweep, &KIND_VM, err) == -1 || sweep_kind(&sweep, &KIND_PVC, err) == -1 ||
-            sweep_kind(&sweep, &KIND_SECRET, err) == -1 ||
-            sweep_kind(&sweep, &KIND_CONFIG_MAP, err) == -1)
-            return -1;
-    }
+    if (sweep_kind(&sweep, &KIND_SECRET, err) == -1 ||
+        sweep_kind(&sweep, &KIND_CONFIG_MAP, err) == -1)
+        return -1;
+    if (scope != LEFTOVERS_HELPERS &&
+        (sweep_kind(&sweep, &KIND_VM, err) == -1 || sweep_kind(&sweep, &KIND_PVC, err) == -1))
+        return -1;
     if (scope == LEFTOVERS_EARLIER &&
         hook_job_clean(run->view->room->client, run->view->plan, vm_run_id(run), err) == -1)
         return -1;

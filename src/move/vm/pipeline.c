@@ -21,9 +21,10 @@ static int64_t units_of(uint64_t bytes)
     return (int64_t)(bytes / BYTES_PER_UNIT + (bytes % BYTES_PER_UNIT != 0));
 }
 
-static json_t *transfer_step(const struct machine *machine)
+static json_t *transfer_step(const char *name, const char *description,
+                             const struct machine *machine)
 {
-    json_t *step = step_new(PIPELINE_DISK_TRANSFER, "Copy the disks.", 0);
+    json_t *step = step_new(name, description, 0);
     json_t *tasks = json_array();
     int64_t sum = 0;
 
@@ -50,7 +51,11 @@ static json_t *make_pipeline(const struct plan_view *view, const json_t *ref,
     if (has_hook(ref, PIPELINE_PRE_HOOK))
         json_array_append_new(
             pipeline, step_new(PIPELINE_PRE_HOOK, "Run the hooks before the migration.", 1));
-    json_array_append_new(pipeline, transfer_step(machine));
+    json_array_append_new(pipeline,
+                          transfer_step(PIPELINE_DISK_TRANSFER, "Copy the disks.", machine));
+    if (plan_view_is_warm(view))
+        json_array_append_new(
+            pipeline, transfer_step(PIPELINE_CUTOVER, "Stop the machine and copy the rest.", machine));
     if (plan_view_converts(view))
         json_array_append_new(pipeline,
                               step_new(PIPELINE_CONVERSION, "Convert the guest for KVM.", 1));

@@ -7,6 +7,7 @@
 #include "kube/meta.h"
 #include "kube/names.h"
 #include "move/vm/plan_check.h"
+#include "move/vm/plan_check_vsphere.h"
 #include "move/vm/vm_status.h"
 
 #include <inttypes.h>
@@ -226,7 +227,7 @@ static int check_machine(struct scan *scan, const json_t *vm, struct error **err
     check_networks(scan, machine);
     check_disks(scan, machine);
     check_macs(scan, machine);
-    return 0;
+    return str_eq(view->provider_type, "vsphere") ? plan_check_vsphere(view, vm, machine, err) : 0;
 }
 
 static int check_vm(struct scan *scan, const json_t *ref, struct error **err)

@@ -149,3 +149,9 @@ const char *plan_view_service_account(const struct plan_view *view)
 
     return str_is_empty(name) ? view->settings.migration_service_account : name;
 }
+
+bool plan_view_is_warm(const struct plan_view *view)
+{
+    return str_eq(obj_str(view->plan, "spec.type", ""), "warm") ||
+           obj_bool(view->plan, "spec.warm", false);
+}

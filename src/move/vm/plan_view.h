@@ -38,6 +38,9 @@ int plan_view_find_vm(struct plan_view *view, const json_t *ref, enum mapping_lo
 /* True if guests are converted: the provider needs it and the plan does not skip it. */
 bool plan_view_converts(const struct plan_view *view);
 
+/* True if machines run on while they are copied. */
+bool plan_view_is_warm(const struct plan_view *view);
+
 /* The service account of pods in the target namespace, or NULL for its default. */
 const char *plan_view_service_account(const struct plan_view *view);
 

@@ -33,6 +33,21 @@ static int64_t knob_int(const json_t *spec, const char *name, const char *env, i
     return (int64_t)value;
 }
 
+/* Minutes, or seconds where the text says so ("90s"). */
+static int64_t knob_minutes_ms(const json_t *spec, const char *name, const char *env,
+                               int64_t fallback)
+{
+    CLEANUP(str) char *text = knob_text(spec, name, env);
+    size_t len = text != NULL ? strlen(text) : 0;
+    bool seconds = len > 1 && text[len - 1] == 's';
+    uint64_t value = 0;
+
+    if (len == 0 || !span_u64((struct span){text, seconds ? len - 1 : len}, &value) ||
+        value > INT32_MAX)
+        return fallback * 60 * 1000;
+    return (int64_t)value * (seconds ? 1000 : 60 * 1000);
+}
+
 /* Templates are stored with "\{", "\}" and "\\", which the CRD's pattern asks for. */
 static char *unescape(char *text)
 {
@@ -81,6 +96,13 @@ int settings_load(struct room *room, struct settings *settings, struct error **e
         knob_int(spec, "controller_max_vm_inflight", "MAX_VM_INFLIGHT", 20);
     settings->blocker_grace_minutes = knob_int(spec, "controller_blocker_grace_period_minutes",
                                                "BLOCKER_GRACE_PERIOD_MINUTES", 5);
+    settings->precopy_interval_ms =
+        knob_minutes_ms(spec, "controller_precopy_interval", "PRECOPY_INTERVAL", 60);
+    settings->snapshot_removal_minutes =
+        knob_int(spec, "controller_snapshot_removal_timeout_minuts",
+                 "SNAPSHOT_REMOVAL_TIMEOUT_MINUTES", 120);
+    settings->shutdown_ms = knob_minutes_ms(spec, "controller_shutdown_timeout_minutes",
+                                            "GUEST_SHUTDOWN_TIMEOUT", 5);
     settings->migration_service_account =
         knob_text(spec, "controller_migration_service_account", "MIGRATION_SERVICE_ACCOUNT");
     settings->pvc_name_template =

@@ -13,6 +13,9 @@
 struct settings {
     int64_t max_vm_inflight;
     int64_t blocker_grace_minutes;
+    int64_t precopy_interval_ms;
+    int64_t snapshot_removal_minutes;
+    int64_t shutdown_ms; /* until a guest that was asked to shut down is switched off */
     char *migration_service_account; /* or NULL */
     char *pvc_name_template;         /* or NULL; braces already un-escaped */
     char *aap_url, *aap_token_secret, *aap_ca_secret; /* or NULL */

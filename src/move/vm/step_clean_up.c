@@ -8,6 +8,7 @@
 #include "kube/kinds.h"
 #include "move/vm/hook_aap_step.h"
 #include "move/vm/leftovers.h"
+#include "move/vm/step_warm.h"
 #include "move/vm/target.h"
 #include "move/vm/vm_run.h"
 #include "move/vm/vm_status.h"
@@ -88,9 +89,12 @@ int clean_up_run(struct vm_run *run, bool *done, struct error **err)
                      hook_job_clean(run->view->room->client, run->view->plan, vm_run_id(run),
                                     err) == -1))
         return -1;
+    bool no_snapshots = true;
+    if (warm_snapshots_clean(run, &no_snapshots, err) == -1)
+        return -1;
     if (undo && restore_power(run, err) == -1)
         return -1;
     run->again_ms = POLL_MS;
-    *done = clean;
+    *done = clean && no_snapshots;
     return 0;
 }

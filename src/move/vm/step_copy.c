@@ -9,11 +9,14 @@
 #include "data/obj.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
+#include "move/vm/checkpoint.h"
+#include "move/vm/credentials.h"
 #include "move/vm/labels.h"
 #include "move/vm/pods.h"
 #include "move/vm/vm_run.h"
 #include "move/vm/vm_status.h"
 #include "move/vm/volumes.h"
+#include "move/vm/warm_state.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,7 +25,9 @@
 #define COPY_IMAGE "gantry/copy"
 #define TARGET_PATH "/target"
 #define MAP_NAME "disk.map"
+#define AREAS_PATH "/areas"
 #define ANNOTATION_RESTARTS "restarts"
+#define ANNOTATION_POD_PRECOPY "gantry.io/precopy"
 
 enum {
     IMPORTER_RETRIES = 3,
@@ -46,26 +51,30 @@ int create_data_volumes_run(struct vm_run *run, bool *done, struct error **err)
     return 0;
 }
 
-static const json_t *find_pod(const json_t *pods, size_t index)
+/* The pod that copies disk INDEX, in a warm migration for the copy NUMBER. */
+static const json_t *find_pod(const json_t *pods, size_t index, const char *number)
 {
     for (size_t i = 0; i < json_array_size(pods); i++) {
         const json_t *pod = json_array_get(pods, i);
         const char *text = meta_annotation(pod, ANNOTATION_DISK_INDEX);
         uint64_t at;
-        if (!meta_is_deleting(pod) && text != NULL && span_u64(span_of(text), &at) && at == index)
+        if (!meta_is_deleting(pod) && text != NULL && span_u64(span_of(text), &at) &&
+            at == index && (number == NULL ||
+                            str_eq(meta_annotation(pod, ANNOTATION_POD_PRECOPY), number)))
             return pod;
     }
     return NULL;
 }
 
 static json_t *copy_args(const struct vm_run *run, const struct source_disk_access *access,
-                         const json_t *claim)
+                         const json_t *claim, const char *areas, bool is_first)
 {
     CLEANUP(str) char *target = volume_disk_path(claim, TARGET_PATH);
     json_t *args = obj_pack("[s]", "--progress=json");
 
-    /* Beside the disk, where the volume has a place for it. */
-    if (!volume_is_block(claim)) {
+    /* Beside the disk, where the volume has a place for it.  Later copies of a warm migration read
+     * something else than the map is about. */
+    if (!volume_is_block(claim) && is_first) {
         json_array_append_new(args, json_string("--checkpoint"));
         json_array_append_new(args, json_string(TARGET_PATH "/" MAP_NAME));
     }
@@ -78,28 +87,51 @@ static json_t *copy_args(const struct vm_run *run, const struct source_disk_acce
         json_array_append_new(args, json_string("--source-format"));
         json_array_append_new(args, json_string(access->format));
     }
+    for (size_t i = 0; i < json_array_size(access->options); i++)
+        json_array_append(args, json_array_get(access->options, i));
+    if (areas != NULL) {
+        json_array_append_new(args, json_string("--extents"));
+        json_array_append_new(args, json_string(AREAS_PATH "/areas"));
+    }
     json_array_append_new(args, json_string(access->uri));
     json_array_append_new(args, json_string(target));
     return args;
 }
 
-static void add_source(json_t *spec, struct source_disk_access *access)
+static void add_volume(json_t *spec, json_t *volume, const char *name, const char *path)
 {
-    if (access->secret_env != NULL)
-        obj_take(spec, "containers[0].env", json_incref(access->secret_env));
-    if (access->volume == NULL)
-        return;
-    json_t *volume = obj_copy(access->volume);
-    obj_put_str(volume, "name", "source");
+    obj_put_str(volume, "name", name);
     obj_take(spec, "volumes[]", volume);
     obj_take(spec, "containers[0].volumeMounts[]",
-             obj_pack("{s:s, s:s, s:b}", "name", "source", "mountPath", access->mount_path,
-                      "readOnly", 1));
+             obj_pack("{s:s, s:s, s:b}", "name", name, "mountPath", path, "readOnly", 1));
 }
 
-static int start_copy(struct vm_run *run, size_t index, const json_t *claim, struct error **err)
+/* What the pod needs beside its target: the source, the way in, and what of it is to be copied. */
+static int add_source(struct vm_run *run, json_t *spec, const struct source_disk_access *access,
+                      const char *areas, struct error **err)
+{
+    CLEANUP(str) char *secret = NULL;
+
+    if (access->volume != NULL)
+        add_volume(spec, obj_copy(access->volume), "source", access->mount_path);
+    if (areas != NULL)
+        add_volume(spec, obj_pack("{s:{s:s}}", "configMap", "name", areas), "areas", AREAS_PATH);
+    if (access->credentials == NULL)
+        return 0;
+    if (credentials_ensure(run, access->credentials, &secret, err) == -1)
+        return -1;
+    json_t *args = json_array();
+    credentials_add_to_pod(spec, access->credentials, secret, args);
+    json_array_extend(args, obj_arr(spec, "containers[0].args"));
+    obj_take(spec, "containers[0].args", args);
+    return 0;
+}
+
+static int start_copy(struct vm_run *run, size_t index, const json_t *claim, json_t *task,
+                      struct error **err)
 {
     const struct machine_disk *disk = &run->machine->disks.ptr[index];
+    const char *areas = checkpoint_areas(task), *number = checkpoint_number(run, task);
     CLEANUP(source_disk_access) struct source_disk_access access = {0};
     CLEANUP(str) char *position = xasprintf("%zu", index);
     CLEANUP(str) char *prefix =
@@ -107,16 +139,22 @@ static int start_copy(struct vm_run *run, size_t index, const json_t *claim, str
 
     if (run->view->source == NULL)
         return error_set(err, ERROR_UNAVAILABLE, "the source provider is not open");
-    if (run->view->ops->disk_access(run->view->source, run->vm, run->machine, index, &access, err) ==
-        -1)
+    if (run->view->ops->disk_access(run->view->source, run->vm, run->machine, index,
+                                    obj_str(warm_last(run), "snapshot", NULL), &access, err) == -1)
         return error_wrap(err, "disk \"%s\"", disk->name);
+    step_set_annotation(task, "access", access.reason);
 
     int64_t deadline_s = COPY_BASE_S + (int64_t)(disk->capacity_bytes / COPY_BYTES_PER_S);
     json_auto_t *pod = pod_manifest(run, APP_IMPORTER, prefix, "importer", COPY_IMAGE,
-                                    copy_args(run, &access, claim), deadline_s);
+                                    copy_args(run, &access, claim, areas,
+                                              number == NULL || str_eq(number, "1")),
+                                    deadline_s);
     meta_set_annotation(pod, ANNOTATION_DISK_INDEX, position);
+    if (number != NULL)
+        meta_set_annotation(pod, ANNOTATION_POD_PRECOPY, number);
     volume_add_to_pod(obj_obj(pod, "spec"), claim, "target", TARGET_PATH);
-    add_source(obj_obj(pod, "spec"), &access);
+    if (add_source(run, obj_obj(pod, "spec"), &access, areas, err) == -1)
+        return -1;
     if (kube_create(run->view->room->client, &KIND_POD, vm_run_target_ns(run), pod, NULL, err) ==
         -1)
         return error_wrap(err, "cannot start copying disk \"%s\"", disk->name);
@@ -225,7 +263,7 @@ static int copy_waits(struct vm_run *run, const json_t *claim, const struct pod_
 static int copy_disk(struct vm_run *run, size_t index, const json_t *claim, const json_t *pods,
                      json_t *task, struct error **err)
 {
-    const json_t *pod = find_pod(pods, index);
+    const json_t *pod = find_pod(pods, index, checkpoint_number(run, task));
     CLEANUP(pod_outcome) struct pod_outcome outcome = {0};
 
     if (!json_is_object(claim))
@@ -233,7 +271,7 @@ static int copy_disk(struct vm_run *run, size_t index, const json_t *claim, cons
                          obj_str(task, "name", ""));
     if (pod == NULL) {
         run->again_ms = PROGRESS_POLL_MS;
-        return start_copy(run, index, claim, err);
+        return start_copy(run, index, claim, task, err);
     }
     if (pod_look(run, pod, &outcome, err) == -1)
         return -1;
@@ -278,7 +316,12 @@ int copy_disks_run(struct vm_run *run, bool *done, struct error **err)
         all = all && step_is_finished(task);
     }
     step_sum_tasks(step);
-    if (all)
+    if (all && vm_run_itinerary(run) == ITINERARY_WARM) {
+        if (checkpoint_mark_volumes(run, claims, err) == -1)
+            return -1;
+        warm_end(run, run->view->settings.precopy_interval_ms);
+    }
+    if (all && (vm_run_itinerary(run) == ITINERARY_COLD || vm_run_step(run) == STEP_FINALIZE))
         obj_put_bool(run->status, "disksCopied", true);
     *done = all;
     return 0;

@@ -116,6 +116,25 @@ static int wait_for_start(struct vm_run *run, const json_t *vm, bool *done, stru
     return 0;
 }
 
+/* From the wish to stop the source until the target was there, and what the last copy moved. */
+static void show_downtime(struct vm_run *run)
+{
+    json_t *cutover = vm_status_step(run->status, PIPELINE_CUTOVER);
+    const char *asked = cutover != NULL ? step_annotation(cutover, "powerOffAsked") : NULL;
+    CLEANUP(error) struct error *ignored = NULL; /* we wrote it */
+    int64_t since = 0;
+
+    if (asked == NULL || step_annotation(cutover, "downtimeSeconds") != NULL ||
+        time_parse(asked, &since, &ignored) == -1)
+        return;
+    CLEANUP(str) char *text = xasprintf("%.1f", (double)(time_now_ms() - since) / 1000);
+    step_set_annotation(cutover, "downtimeSeconds", text);
+    room_event(run->view->room, &KIND_PLAN, run->view->plan, EVENT_NORMAL, "VMCutOver",
+               "VM \"%s\" was down for %s s; the last copy moved %lld MB",
+               obj_str(run->status, "name", ""), text,
+               (long long)obj_int(cutover, "progress.total", 0));
+}
+
 int create_vm_run(struct vm_run *run, bool *done, struct error **err)
 {
     json_auto_t *vm = NULL;
@@ -129,6 +148,8 @@ int create_vm_run(struct vm_run *run, bool *done, struct error **err)
         return -1;
     if (ready && target_mark_done(run, vm, err) == -1)
         return -1;
+    if (ready)
+        show_downtime(run);
     *done = ready;
     return 0;
 }

@@ -1,10 +1,4 @@
-/* The itinerary of a cold migration, and who may move a VM along it.
- *
- *   Started → PreHook → StorePowerState → PowerOffSource → WaitForPowerOff → CreateDataVolumes
- *     → CopyDisks → CreateGuestConversionPod → ConvertGuest → CreateVM → PostHook → CleanUp
- *     → Completed
- *
- * Whatever fails or is canceled goes to CleanUp, and from there to Completed. */
+/* The driver: who may move a VM along its itinerary. */
 
 #define LOG_COMPONENT "move"
 
@@ -36,51 +30,10 @@ enum {
 #define ANNOTATION_FAILING_SINCE "failingSince"
 #define CONDITION_CLEANING_UP "CleaningUp"
 
-/* clang-format off */
-static const struct step steps[] = {
-    [STEP_STARTED]               = {"Started",                  PIPELINE_INITIALIZE,    NEEDS_NOTHING,
-                                    started_run,                STEP_PRE_HOOK,              STEP_CLEAN_UP},
-    [STEP_PRE_HOOK]              = {"PreHook",                  PIPELINE_PRE_HOOK,      NEEDS_PRE_HOOK,
-                                    pre_hook_run,               STEP_STORE_POWER_STATE,     STEP_CLEAN_UP},
-    [STEP_STORE_POWER_STATE]     = {"StorePowerState",          PIPELINE_INITIALIZE,    NEEDS_NOTHING,
-                                    store_power_state_run,      STEP_POWER_OFF_SOURCE,      STEP_CLEAN_UP},
-    [STEP_POWER_OFF_SOURCE]      = {"PowerOffSource",           PIPELINE_INITIALIZE,    NEEDS_NOTHING,
-                                    power_off_run,              STEP_WAIT_FOR_POWER_OFF,    STEP_CLEAN_UP},
-    [STEP_WAIT_FOR_POWER_OFF]    = {"WaitForPowerOff",          PIPELINE_INITIALIZE,    NEEDS_NOTHING,
-                                    wait_for_power_off_run,     STEP_CREATE_DATA_VOLUMES,   STEP_CLEAN_UP},
-    [STEP_CREATE_DATA_VOLUMES]   = {"CreateDataVolumes",        PIPELINE_INITIALIZE,    NEEDS_NOTHING,
-                                    create_data_volumes_run,    STEP_COPY_DISKS,            STEP_CLEAN_UP},
-    [STEP_COPY_DISKS]            = {"CopyDisks",                PIPELINE_DISK_TRANSFER, NEEDS_NOTHING,
-                                    copy_disks_run,             STEP_CREATE_CONVERSION_POD, STEP_CLEAN_UP},
-    [STEP_CREATE_CONVERSION_POD] = {"CreateGuestConversionPod", PIPELINE_CONVERSION,    NEEDS_CONVERSION,
-                                    create_conversion_pod_run,  STEP_CONVERT_GUEST,         STEP_CLEAN_UP},
-    [STEP_CONVERT_GUEST]         = {"ConvertGuest",             PIPELINE_CONVERSION,    NEEDS_CONVERSION,
-                                    convert_guest_run,          STEP_CREATE_VM,             STEP_CLEAN_UP},
-    [STEP_CREATE_VM]             = {"CreateVM",                 PIPELINE_CREATE_VM,     NEEDS_NOTHING,
-                                    create_vm_run,              STEP_POST_HOOK,             STEP_CLEAN_UP},
-    [STEP_POST_HOOK]             = {"PostHook",                 PIPELINE_POST_HOOK,     NEEDS_POST_HOOK,
-                                    post_hook_run,              STEP_CLEAN_UP,              STEP_CLEAN_UP},
-    [STEP_CLEAN_UP]              = {"CleanUp",                  NULL,                   NEEDS_NOTHING,
-                                    clean_up_run,               STEP_COMPLETED,             STEP_COMPLETED},
-    [STEP_COMPLETED]             = {"Completed",                NULL,                   NEEDS_NOTHING,
-                                    NULL,                       STEP_COMPLETED,             STEP_COMPLETED},
-};
-/* clang-format on */
-static_assert(ARRAY_SIZE(steps) == STEP_COUNT, "every step has a row");
-
-const struct step *step_get(enum step_id id)
+enum itinerary vm_run_itinerary(const struct vm_run *run)
 {
-    return &steps[id];
-}
-
-int step_find(const char *name, enum step_id *id, struct error **err)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-        if (str_eq(steps[i].name, name)) {
-            *id = (enum step_id)i;
-            return 0;
-        }
-    return error_set(err, ERROR_CORRUPT, "there is no migration phase \"%s\"", name);
+    /* What the plan says may change meanwhile; the pipeline was made at the beginning. */
+    return vm_status_step(run->status, PIPELINE_CUTOVER) != NULL ? ITINERARY_WARM : ITINERARY_COLD;
 }
 
 const char *vm_run_id(const struct vm_run *run)
@@ -120,7 +73,7 @@ void vm_run_reset(struct vm_run *run)
 
 /* ---- the pipeline beside the phases ------------------------------------------------------ */
 
-static enum step_id present_step(const struct vm_run *run)
+enum step_id vm_run_step(const struct vm_run *run)
 {
     CLEANUP(error) struct error *failure = NULL;
     enum step_id id = STEP_CLEAN_UP;
@@ -136,7 +89,7 @@ static enum step_id present_step(const struct vm_run *run)
 
 json_t *vm_run_pipeline_step(const struct vm_run *run)
 {
-    const char *name = steps[present_step(run)].pipeline;
+    const char *name = itinerary_get(vm_run_itinerary(run), vm_run_step(run))->pipeline;
 
     return name != NULL ? vm_status_step(run->status, name) : NULL;
 }
@@ -158,58 +111,81 @@ static unsigned held_flags(const struct vm_run *run)
     return flags;
 }
 
+int64_t vm_run_cutover_ms(const struct vm_run *run)
+{
+    const char *text = obj_str(run->migration, "spec.cutover", NULL);
+    const json_t *own = obj_arr(run->migration, "spec.vmCutover");
+    CLEANUP(error) struct error *ignored = NULL; /* the API server has checked its form */
+    int64_t at = -1;
+
+    for (size_t i = 0; i < json_array_size(own); i++)
+        if (str_eq(obj_str(json_array_get(own, i), "id", ""), vm_run_id(run)))
+            text = obj_str(json_array_get(own, i), "cutover", text);
+    return text == NULL || time_parse(text, &at, &ignored) == -1 ? -1 : at;
+}
+
+static bool is_cutover_due(const struct vm_run *run)
+{
+    int64_t at = vm_run_cutover_ms(run);
+
+    return at != -1 && at <= time_now_ms();
+}
+
 /* The step behind ID that is part of this VM's itinerary. */
 static enum step_id following(const struct vm_run *run, enum step_id id)
 {
+    enum itinerary itinerary = vm_run_itinerary(run);
+    const struct leg *leg = itinerary_get(itinerary, id);
     unsigned flags = held_flags(run);
-    enum step_id next = steps[id].next;
+    enum step_id next = leg->forks && is_cutover_due(run) ? leg->other : leg->next;
 
-    while ((steps[next].needs & flags) != steps[next].needs)
-        next = steps[next].next;
+    while ((step_get(next)->needs & flags) != step_get(next)->needs)
+        next = itinerary_get(itinerary, next)->next;
     return next;
 }
 
 /* Finishes the pipeline's step if the next phase counts to another one. */
 static void enter(struct vm_run *run, enum step_id from, enum step_id to)
 {
-    json_t *old = steps[from].pipeline != NULL ? vm_status_step(run->status, steps[from].pipeline)
-                                               : NULL;
+    enum itinerary itinerary = vm_run_itinerary(run);
+    const char *name = itinerary_get(itinerary, from)->pipeline;
+    json_t *old = name != NULL ? vm_status_step(run->status, name) : NULL;
     bool failed = obj_obj(run->status, "error") != NULL || vm_status_is_canceled(run->status);
 
-    if (old != NULL && !failed && !str_eq(steps[from].pipeline, steps[to].pipeline))
+    if (old != NULL && !failed && !str_eq(name, itinerary_get(itinerary, to)->pipeline))
         step_finish(old, obj_str(old, "reason", NULL));
-    obj_put_str(run->status, "phase", steps[to].name);
+    obj_put_str(run->status, "phase", step_get(to)->name);
     if (to == STEP_CLEAN_UP)
         vm_status_set_condition(run->status, CONDITION_CLEANING_UP, NULL,
                                 "what is not needed any more is being removed");
-    log_info("phase begins: vm=%s phase=%s", vm_run_id(run), steps[to].name);
+    log_info("phase begins: vm=%s phase=%s", vm_run_id(run), step_get(to)->name);
 }
 
 /* ---- failures ---------------------------------------------------------------------------- */
 
 void vm_run_fail(struct vm_run *run, const char *text, const char *hint)
 {
-    enum step_id id = present_step(run);
+    enum step_id id = vm_run_step(run);
     json_t *step = vm_run_pipeline_step(run);
     CLEANUP(str) char *reason =
         hint != NULL ? xasprintf("%s (%s)", text, hint) : xstrdup(text);
 
     if (step != NULL) {
-        error_add_reason(step, steps[id].name, reason);
+        error_add_reason(step, step_get(id)->name, reason);
         obj_put_str(step, "phase", "Completed");
         timed_complete(step);
     }
-    error_add_reason(run->status, steps[id].name, reason);
+    error_add_reason(run->status, step_get(id)->name, reason);
     room_event(run->view->room, &KIND_PLAN, run->view->plan, EVENT_WARNING, "VMFailed",
-               "VM \"%s\" failed in %s: %s", obj_str(run->status, "name", ""), steps[id].name,
+               "VM \"%s\" failed in %s: %s", obj_str(run->status, "name", ""), step_get(id)->name,
                reason);
-    log_warn("vm failed: vm=%s phase=%s reason=%s", vm_run_id(run), steps[id].name, reason);
-    enter(run, id, steps[id].on_failure);
+    log_warn("vm failed: vm=%s phase=%s reason=%s", vm_run_id(run), step_get(id)->name, reason);
+    enter(run, id, step_get(id)->on_failure);
 }
 
 void vm_run_cancel(struct vm_run *run, const char *reason, const char *message)
 {
-    enum step_id id = present_step(run);
+    enum step_id id = vm_run_step(run);
 
     if (vm_status_is_completed(run->status) || vm_status_is_canceled(run->status))
         return;
@@ -259,7 +235,7 @@ static void clean_up_failed(struct vm_run *run, const char *text)
     finding_add(run->status, "CleanUpFailed", CONDITION_WARN, "LeftOvers",
                 "remove what is labelled with the plan's and the VM's id by hand", "%s", text);
     log_warn("clean-up given up: vm=%s reason=%s", vm_run_id(run), text);
-    enter(run, STEP_CLEAN_UP, steps[STEP_CLEAN_UP].on_failure);
+    enter(run, STEP_CLEAN_UP, step_get(STEP_CLEAN_UP)->on_failure);
 }
 
 static void forget_failures(struct vm_run *run)
@@ -299,10 +275,10 @@ static bool run_step(struct vm_run *run, enum step_id id)
 
     if (pipeline != NULL)
         step_begin(pipeline);
-    CLEANUP(str) char *point = xasprintf("move.%s", steps[id].name);
+    CLEANUP(str) char *point = xasprintf("move.%s", step_get(id)->name);
     if (fault(point))
         error_set(&failure, ERROR_IO, "a fault was asked for at %s", point);
-    else if (steps[id].run(run, &done, &failure) == 0) {
+    else if (step_get(id)->run(run, &done, &failure) == 0) {
         forget_failures(run);
         return done;
     }
@@ -320,7 +296,7 @@ static bool run_step(struct vm_run *run, enum step_id id)
 void vm_run_advance(struct vm_run *run)
 {
     for (unsigned moves = 0; moves < 2 * STEP_COUNT; moves++) {
-        enum step_id id = present_step(run);
+        enum step_id id = vm_run_step(run);
 
         if (vm_status_is_completed(run->status))
             return;
@@ -331,7 +307,7 @@ void vm_run_advance(struct vm_run *run)
         run->again_ms = 0;
         if (run_step(run, id))
             enter(run, id, following(run, id));
-        else if (present_step(run) == id)
+        else if (vm_run_step(run) == id)
             return; /* waits */
     }
 }

@@ -8,34 +8,10 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "move/vm/itinerary.h"
 #include "move/vm/plan_view.h"
 
 #include <stdbool.h>
-
-enum step_id {
-    STEP_STARTED,
-    STEP_PRE_HOOK,
-    STEP_STORE_POWER_STATE,
-    STEP_POWER_OFF_SOURCE,
-    STEP_WAIT_FOR_POWER_OFF,
-    STEP_CREATE_DATA_VOLUMES,
-    STEP_COPY_DISKS,
-    STEP_CREATE_CONVERSION_POD,
-    STEP_CONVERT_GUEST,
-    STEP_CREATE_VM,
-    STEP_POST_HOOK,
-    STEP_CLEAN_UP,
-    STEP_COMPLETED,
-    STEP_COUNT,
-};
-
-/* When a step is part of the itinerary: all its flags hold. */
-enum step_flags {
-    NEEDS_NOTHING = 0,
-    NEEDS_PRE_HOOK = 0x01,
-    NEEDS_POST_HOOK = 0x02,
-    NEEDS_CONVERSION = 0x04,
-};
 
 struct vm_run {
     struct plan_view *view;
@@ -47,22 +23,6 @@ struct vm_run {
     int64_t again_ms;        /* when a step that is not done wants to run again; 0: on a change */
 };
 
-struct step {
-    const char *name;     /* the phase, stored in status: never rename */
-    const char *pipeline; /* the pipeline's step that it counts to, or NULL */
-    unsigned needs;
-    /* 0 with *DONE set when the next step may begin.  A failure that may pass (transient) is tried
-     * again; any other ends the VM's migration. */
-    int (*run)(struct vm_run *run, bool *done, struct error **err);
-    enum step_id next, on_failure;
-};
-
-/* The row of a step. */
-const struct step *step_get(enum step_id id);
-
-/* The step called NAME; an unknown name is ERROR_CORRUPT. */
-int step_find(const char *name, enum step_id *id, struct error **err);
-
 /* Does the VM's steps until one is not done.  Failures are recorded in the VM's status, not
  * returned. */
 void vm_run_advance(struct vm_run *run);
@@ -72,6 +32,13 @@ void vm_run_cancel(struct vm_run *run, const char *reason, const char *message);
 
 /* Fails the VM at its present step with TEXT. */
 void vm_run_fail(struct vm_run *run, const char *text, const char *hint);
+
+/* The VM's itinerary, and where on it the VM is. */
+enum itinerary vm_run_itinerary(const struct vm_run *run);
+enum step_id vm_run_step(const struct vm_run *run);
+
+/* When a warm migration is to cut over, milliseconds since 1970, or -1 while nobody said so. */
+int64_t vm_run_cutover_ms(const struct vm_run *run);
 
 /* The pipeline's step that the present phase counts to, or NULL. */
 json_t *vm_run_pipeline_step(const struct vm_run *run);

@@ -18,6 +18,7 @@ struct machine;
 #define PIPELINE_INITIALIZE "Initialize"
 #define PIPELINE_PRE_HOOK "PreHook"
 #define PIPELINE_DISK_TRANSFER "DiskTransfer"
+#define PIPELINE_CUTOVER "Cutover"
 #define PIPELINE_CONVERSION "ImageConversion"
 #define PIPELINE_CREATE_VM "VirtualMachineCreation"
 #define PIPELINE_POST_HOOK "PostHook"
