@@ -429,9 +429,9 @@ TEST(finds_chunks_beside_a_descriptor_and_disks_without_a_file)
     wait_for_round(&running, 1);
     const json_t *vm = find(&running, "VM", "cut");
 
-    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 0, &cut, &err), err);
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 0, NULL, &cut, &err), err);
     CHECK_STR(cut.uri, "/ova/cut/a.vmdk");
-    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 1, &empty, &err), err);
+    CHECK_OK(ova_source_ops.disk_access(running.source, vm, NULL, 1, NULL, &empty, &err), err);
     CHECK_STR(empty.uri, "zero:3145728");
     CHECK(empty.volume == NULL);
     stop(&running);
