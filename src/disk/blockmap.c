@@ -100,9 +100,10 @@ int blockmap_create(const char *path, uint64_t size_bytes, uint32_t block_bytes,
                const struct blockmap_source *source, struct blockmap **out, struct error **err)
 {
     CLEANUP(blockmap) struct blockmap *map = xcalloc(1, sizeof(*map));
+    CLEANUP(str) char *new_path = xasprintf("%s.new", path);
 
     map->path = xstrdup(path);
-    map->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    map->fd = open(new_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (map->fd == -1)
         return error_sys(err, errno, "cannot make block map \"%s\"", path);
     memcpy(map->header.magic, magic, sizeof(magic));
@@ -117,6 +118,8 @@ int blockmap_create(const char *path, uint64_t size_bytes, uint32_t block_bytes,
     take_header(map);
     if (write_header(map, err) == -1)
         return -1;
+    if (rename(new_path, path) == -1) /* at no moment is there a map without a header */
+        return error_sys(err, errno, "cannot make block map \"%s\"", path);
     *out = steal(&map);
     return 0;
 }

@@ -18,7 +18,9 @@ enum {
     WAITING_WORKERS = 4,     /* more than there are processors: some unpack, some wait for the disk */
     QUEUE_ITEMS = 64,        /* planned ahead */
     KEEPER_WAIT_MS = 500,    /* what is written becomes durable and recorded so often, or ... */
-    KEEPER_BYTES = 32 << 20, /* ... when there is so much of it */
+    KEEPER_MAX = 32 << 20,   /* ... when there is so much of it; on small disks less: ... */
+    KEEPER_MIN = 1 << 20,
+    KEEPER_PARTS = 64,       /* ... a crash makes little of the work be done again */
     RATE_SAMPLES = 8,
     RATE_EVERY_MS = 1000,
 };
@@ -68,13 +70,16 @@ void copy_drain(struct copy *copy)
         free(chunk);
 }
 
-/* Makes durable what was written before, then records it. */
-static int keep(struct copy *copy, struct written_list *list, struct error **err)
+/* Makes durable what was written before, then records it.  *SIDE tells what failed. */
+static int keep(struct copy *copy, struct written_list *list, enum copy_side *side,
+                struct error **err)
 {
     if (list->len == 0)
         return 0;
+    *side = COPY_SIDE_TARGET;
     if (target_sync(copy->options.target, err) == -1)
         return -1;
+    *side = COPY_SIDE_MAP;
     for (size_t i = 0; i < list->len; i++) {
         struct blockmap_block block = {.offset = list->ptr[i].offset,
                                        .length = list->ptr[i].length,
@@ -96,25 +101,35 @@ static struct written_list take_written(struct copy *copy)
     return list;
 }
 
+/* How much may be written that the map does not know yet. */
+static uint64_t choose_unsynced(const struct copy *copy)
+{
+    uint64_t part = copy->total_bytes / KEEPER_PARTS;
+
+    return part < KEEPER_MIN ? KEEPER_MIN : part > KEEPER_MAX ? KEEPER_MAX : part;
+}
+
 static void *keep_map(void *arg)
 {
     struct copy *copy = arg;
+    uint64_t most = choose_unsynced(copy);
     bool more = true;
 
     while (more) {
         struct deadline deadline = deadline_after(KEEPER_WAIT_MS);
+        enum copy_side side = COPY_SIDE_NONE;
         struct error *err = NULL;
 
         pthread_mutex_lock(&copy->lock);
-        while (copy->running > 0 && copy->unsynced_bytes < KEEPER_BYTES &&
+        while (copy->running > 0 && copy->unsynced_bytes < most &&
                cond_wait(&copy->changed, &copy->lock, deadline))
             ;
         more = copy->running > 0;
         struct written_list list = take_written(copy);
         pthread_mutex_unlock(&copy->lock);
 
-        if (keep(copy, &list, &err) == -1) {
-            copy_fail(copy, COPY_SIDE_TARGET, err);
+        if (keep(copy, &list, &side, &err) == -1) {
+            copy_fail(copy, side, err);
             more = false;
         }
         written_list_reset(&list);

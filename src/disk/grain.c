@@ -487,8 +487,6 @@ static int check_layout(const struct grain_layout *layout, size_t entry_bytes, s
     if (layout->table_entries == 0 || layout->table_entries > MAX_TABLE_BYTES / entry_bytes)
         return error_set(err, ERROR_CORRUPT, "grain tables of %" PRIu64 " entries (1 to %zu)",
                          layout->table_entries, MAX_TABLE_BYTES / entry_bytes);
-    if (layout->size_bytes == 0)
-        return error_set(err, ERROR_CORRUPT, "a disk of no bytes");
     return 0;
 }
 
@@ -498,6 +496,11 @@ int grain_open(struct blob *blob, const struct grain_layout *layout, struct disk
     static const struct disk_ops ops = {grain_close, grain_extents, grain_read, disk_no_plain_fd};
     size_t entry_bytes = layout->style == GRAIN_SESPARSE ? 8 : 4;
 
+    if (layout->size_bytes == 0) { /* a disk of no bytes is no use, but it can be copied */
+        blob_close(blob);
+        *out = zero_open(0);
+        return 0;
+    }
     if (check_layout(layout, entry_bytes, err) == -1)
         return error_wrap(err, "image \"%s\"", blob->name);
 

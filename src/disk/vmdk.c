@@ -150,10 +150,6 @@ static int open_hosted(struct blob **blob, struct image *image, struct error **e
         .is_packed = flags & VMDK_FLAG_COMPRESSED,
         .has_markers = flags & VMDK_FLAG_MARKERS,
     };
-    if (layout.size_bytes == 0) { /* a disk of no bytes is no use, but it can be copied */
-        image->disk = zero_open(0);
-        return 0;
-    }
     if (grain_open(*blob, &layout, &image->disk, err) == -1)
         return -1;
     *blob = NULL;
