@@ -8,6 +8,7 @@
 #include "apiserver/housekeeping.h"
 #include "apiserver/metrics.h"
 #include "apiserver/pki.h"
+#include "apiserver/rate.h"
 #include "apiserver/server.h"
 #include "apiserver/status.h"
 #include "apiserver/tokens.h"
@@ -92,6 +93,7 @@ static int start(struct apiserver *server, const struct apiserver_options *optio
     server->authorizer = authorizer_new(server->registry);
     server->documents = documents_new(server);
     server->metrics = metrics_new();
+    server->rate = rate_new(options->requests_per_s);
     server->client = apiserver_client(server, "system:apiserver");
     if (tokens_open(server, pki, &server->tokens, err) == -1 ||
         bootstrap_kinds(server, err) == -1 ||
@@ -140,6 +142,7 @@ void apiserver_stop(struct apiserver *server)
     registry_free(server->registry);
     store_close(server->store);
     metrics_free(server->metrics);
+    rate_free(server->rate);
     cancel_free(server->stopping);
     pthread_rwlock_destroy(&server->lock);
     free(server->main_namespace);

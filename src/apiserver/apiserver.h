@@ -33,6 +33,7 @@ struct apiserver_options {
     const char *listen;    /* "127.0.0.1:0": a free port */
     const char *crd_dir;   /* further CRD files loaded at start, or NULL; ours are built in */
     const char *main_namespace; /* made at start, with the others */
+    unsigned requests_per_s;    /* of one caller who is no administrator; 0: see rate.h */
 };
 
 /* Opens the store, makes what is missing (certificates, default namespaces, our CRDs) and serves

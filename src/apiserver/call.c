@@ -231,8 +231,12 @@ void call_answer_text(struct call *call, int status, const char *text)
 
 void call_answer_failure(struct call *call)
 {
-    if (call->failure.code == 429 || call->failure.code == 504)
-        http_response_add_header(call->response, "Retry-After", "1");
+    int64_t retry_s = obj_int(call->failure.status, "details.retryAfterSeconds", 0);
+
+    if (retry_s > 0) {
+        CLEANUP(str) char *text = xasprintf("%lld", (long long)retry_s);
+        http_response_add_header(call->response, "Retry-After", text);
+    }
     call_answer_json(call, call->failure.code, call->failure.status);
 }
 

@@ -3,6 +3,7 @@
 #include "apiserver/call.h"
 #include "apiserver/discovery.h"
 #include "apiserver/metrics.h"
+#include "apiserver/rate.h"
 #include "apiserver/server.h"
 #include "apiserver/tokens.h"
 #include "base/array.h"
@@ -260,9 +261,18 @@ static void answer_metrics(struct documents *documents, struct call *call)
                "# TYPE gantry_store_objects gauge\ngantry_store_objects %zu\n"
                "# TYPE gantry_store_history_events gauge\ngantry_store_history_events %zu\n"
                "# TYPE gantry_watches gauge\ngantry_watches %zu\n"
-               "# TYPE gantry_connections gauge\ngantry_connections %zu\n",
+               "# TYPE gantry_connections gauge\ngantry_connections %zu\n"
+               "# TYPE gantry_connections_accepted_total counter\n"
+               "gantry_connections_accepted_total %" PRIu64 "\n"
+               "# TYPE gantry_connections_refused_total counter\n"
+               "gantry_connections_refused_total %" PRIu64 "\n"
+               "# TYPE gantry_connections_evicted_total counter\n"
+               "gantry_connections_evicted_total %" PRIu64 "\n"
+               "# TYPE gantry_requests_refused_total counter\n"
+               "gantry_requests_refused_total %" PRIu64 "\n",
                stats.writes, stats.commits, stats.failed, (double)stats.commit_us / 1e6,
-               stats.objects, stats.history_events, stats.watches, http.connections);
+               stats.objects, stats.history_events, stats.watches, http.connections,
+               http.accepted, http.refused, http.evicted, rate_refused(documents->server->rate));
     call_answer_text(call, 200, out.ptr);
 }
 

@@ -4,6 +4,7 @@
 #include "apiserver/call.h"
 #include "apiserver/documents.h"
 #include "apiserver/metrics.h"
+#include "apiserver/rate.h"
 #include "apiserver/server.h"
 
 #define LOG_COMPONENT "apiserver"
@@ -241,6 +242,58 @@ static void finish(struct call *call, int64_t start_us)
                   call->request->path, status, us);
 }
 
+/* 429, and when to come back. */
+static void refuse_rate(struct call *call, int retry_s)
+{
+    fail(&call->failure, 429, "TooManyRequests",
+         "too many requests: \"%s\" may send %u a second and have %d under way",
+         call->user->name, rate_per_s(call->server->rate), RATE_MAX_AT_ONCE);
+    failure_set_retry(&call->failure, retry_s);
+    call_answer_failure(call);
+}
+
+/* What is answered, logged and compared is text: nothing else gets past here.  A parameter that
+ * cannot be read must not count as absent either: without its selector, a deletion means all. */
+static int check_text(struct call *call)
+{
+    const struct http_request *request = call->request;
+
+    if (!utf8_is_valid(request->path, strlen(request->path)))
+        return fail_bad_request(&call->failure, "the path is not UTF-8");
+    if (!http_query_is_valid(request->query))
+        return fail_bad_request(&call->failure, "the query cannot be decoded");
+    for (size_t i = 0; i < request->header_count; i++)
+        if (!utf8_is_valid(request->headers[i].value, strlen(request->headers[i].value)))
+            return fail_bad_request(&call->failure, "header %zu is not UTF-8", i + 1);
+    return 0;
+}
+
+/* Wrong credentials cost as much as none. */
+static void refuse_credentials(struct call *call)
+{
+    int retry_s = 0;
+
+    user_free(call->user);
+    call->user = user_new(USER_ANONYMOUS);
+    if (!rate_begin(call->server->rate, call->user, &retry_s)) {
+        refuse_rate(call, retry_s);
+        return;
+    }
+    rate_end(call->server->rate, call->user);
+    call_answer_failure(call);
+}
+
+static void route_within_limits(struct call *call)
+{
+    int retry_s = 0;
+    if (!rate_begin(call->server->rate, call->user, &retry_s)) {
+        refuse_rate(call, retry_s);
+        return;
+    }
+    route(call);
+    rate_end(call->server->rate, call->user);
+}
+
 void server_handle(struct apiserver *server, const struct http_request *request,
                    struct http_response *response, struct user *user)
 {
@@ -251,9 +304,11 @@ void server_handle(struct apiserver *server, const struct http_request *request,
     http_response_add_header(response, "Audit-Id", call.id);
     http_response_add_header(response, "Cache-Control", "no-cache, private");
     call.user = user;
-    if (call.user == NULL && authenticate(&call) == -1)
+    if (check_text(&call) == -1)
         call_answer_failure(&call);
+    else if (call.user == NULL && authenticate(&call) == -1)
+        refuse_credentials(&call);
     else
-        route(&call);
+        route_within_limits(&call);
     finish(&call, start_us);
 }

@@ -18,6 +18,7 @@ struct http_response;
 struct http_server;
 struct housekeeping;
 struct metrics;
+struct rate;
 struct tokens;
 
 enum { SERVER_MAX_MOUNTS = 8 };
@@ -41,6 +42,7 @@ struct apiserver {
     struct tokens *tokens;
     struct documents *documents;
     struct metrics *metrics;
+    struct rate *rate;
     struct housekeeping *housekeeping;
     struct http_server *http;
     struct kube_client *client; /* our own, for what the server itself does to objects */

@@ -15,13 +15,14 @@ void failure_reset(struct failure *failure)
     *failure = (struct failure){0};
 }
 
+/* Messages quote what was wrong, bytes that are no text among it. */
 static void set(struct failure *failure, int code, const char *reason, const char *message)
 {
     failure_reset(failure);
     failure->code = code;
-    failure->status = obj_pack("{s:s, s:s, s:{}, s:s, s:s, s:s, s:i}", "kind", "Status",
+    failure->status = obj_pack("{s:s, s:s, s:{}, s:s, s:o, s:s, s:i}", "kind", "Status",
                                "apiVersion", "v1", "metadata", "status", "Failure", "message",
-                               message, "reason", reason, "code", code);
+                               obj_new_str(message), "reason", reason, "code", code);
 }
 
 int fail(struct failure *failure, int code, const char *reason, const char *format, ...)

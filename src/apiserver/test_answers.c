@@ -155,6 +155,12 @@ static const struct expected table[] = {
      .message = "the server does not allow this method on the requested resource"},
     {.method = "GET", .path = "/apis/none.example.com/v1/things", .code = 404},
     {.method = "GET", .path = "/nothing", .code = 404},
+    {.method = "GET", .path = "/api/v1/namespaces/default/secrets/%ff", .code = 404},
+    {.method = "GET", .path = "/\xff", .code = 400, .reason = "BadRequest",
+     .message = "the path is not UTF-8"},
+    /* a selector that cannot be read is none that is absent */
+    {.method = "DELETE", .path = CM "?labelSelector=%ff", .code = 400, .reason = "BadRequest",
+     .message = "the query cannot be decoded"},
 };
 /* clang-format on */
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *must(void *ptr)
+void *mem_must(void *ptr)
 {
     if (ptr == NULL) {
         fputs("gantry: out of memory\n", stderr);
@@ -15,22 +15,22 @@ static void *must(void *ptr)
 
 void *xmalloc(size_t size)
 {
-    return must(malloc(size == 0 ? 1 : size));
+    return mem_must(malloc(size == 0 ? 1 : size));
 }
 
 void *xcalloc(size_t count, size_t size)
 {
-    return must(calloc(count == 0 ? 1 : count, size == 0 ? 1 : size));
+    return mem_must(calloc(count == 0 ? 1 : count, size == 0 ? 1 : size));
 }
 
 void *xreallocarray(void *ptr, size_t count, size_t size)
 {
-    return must(reallocarray(ptr, count == 0 ? 1 : count, size == 0 ? 1 : size));
+    return mem_must(reallocarray(ptr, count == 0 ? 1 : count, size == 0 ? 1 : size));
 }
 
 char *xstrdup(const char *text)
 {
-    return must(strdup(text));
+    return mem_must(strdup(text));
 }
 
 char *xstrndup(const char *text, size_t len)
@@ -57,7 +57,7 @@ char *xvasprintf(const char *format, va_list args)
     char *text = NULL;
 
     if (vasprintf(&text, format, args) == -1)
-        must(NULL);
+        mem_must(NULL);
     return text;
 }
 

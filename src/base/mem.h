@@ -8,6 +8,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+/* PTR, which a library allocated; NULL, its memory is out, ends the program. */
+void *mem_must(void *ptr) __attribute__((returns_nonnull));
+
 void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
 
 /* COUNT zeroed elements of SIZE bytes; a product that does not fit ends the program. */

@@ -166,8 +166,9 @@ static struct worker *take_worker(struct http_client *client)
     if (worker != NULL)
         return worker;
     worker = xcalloc(1, sizeof(*worker));
-    worker->easy = curl_easy_init();
-    worker->multi = curl_multi_init();
+    /* libcurl gives no handle only when memory is out */
+    worker->easy = mem_must(curl_easy_init());
+    worker->multi = mem_must(curl_multi_init());
     worker->pin = client->pin;
     return worker;
 }

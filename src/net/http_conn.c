@@ -1,9 +1,9 @@
 /* A connection's thread reads a request, calls the handler, sends the response, and starts over.
  *
  * Slow clients: every phase has a deadline of its own that bytes trickling in do not move (the
- * handshake 10 s, a request's head 10 s from its first byte, a body 30 s and 1 s more per 64 KiB),
- * and a write must make progress within 30 s.  Waiting for the next request ends after 5 minutes,
- * or earlier when the server needs the room.
+ * handshake 10 s, a request's head 10 s from its first byte, a body or a piece of an answer 30 s
+ * and 1 s more per 64 KiB).  Waiting for the next request ends after 5 minutes, or earlier when the
+ * server needs the room.
  */
 #include "net/http_conn.h"
 
@@ -24,7 +24,8 @@ enum {
     HEAD_MS = 10 * 1000,
     BODY_MS = 30 * 1000,
     BODY_BYTES_PER_S = 64 * 1024,
-    WRITE_MS = 30 * 1000,
+    LINGER_MS = 2 * 1000,
+    LINGER_BYTES = 8 * 1024 * 1024,
     IDLE_MS = 5 * 60 * 1000,
     READ_BYTES = 16 * 1024,
     MAX_REQUESTS_IN_BUFFER = HTTP_MAX_HEAD_BYTES + READ_BYTES,
@@ -158,7 +159,8 @@ static void drop_input(struct http_conn *conn, size_t count)
 
 static bool write_all(struct http_conn *conn, const char *data, size_t len)
 {
-    struct deadline deadline = deadline_after(WRITE_MS);
+    struct deadline deadline =
+        deadline_after(BODY_MS + (int64_t)(len / BODY_BYTES_PER_S) * 1000);
 
     while (len > 0) {
         ssize_t n;
@@ -172,7 +174,6 @@ static bool write_all(struct http_conn *conn, const char *data, size_t len)
         if (n > 0) {
             data += n;
             len -= (size_t)n;
-            deadline = deadline_after(WRITE_MS);
         } else if (n != TLS_WANT_READ && n != TLS_WANT_WRITE) {
             return false;
         } else if (!wait_socket(conn, n == TLS_WANT_READ ? POLLIN : POLLOUT, deadline, false)) {
@@ -366,6 +367,24 @@ bool http_response_has_raw(struct http_response *response)
 
 /* --- Requests ------------------------------------------------------------------------------------- */
 
+/* A socket that is closed with unread bytes in it is reset, and the answer may be lost with it: reads
+ * on for a moment, as long as the other side sends. */
+static void linger(struct http_conn *conn)
+{
+    struct deadline deadline = deadline_after(LINGER_MS);
+    CLEANUP(str) char *into = xmalloc(READ_BYTES);
+
+    buf_clear(&conn->in);
+    if (conn->tls == NULL)
+        shutdown(conn->fd, SHUT_WR);
+    for (size_t total = 0; total < LINGER_BYTES;) {
+        size_t n = read_some(conn, into, READ_BYTES, deadline, true);
+        if (n == 0)
+            return;
+        total += n;
+    }
+}
+
 static void refuse(struct http_conn *conn, int status, const char *message)
 {
     struct http_response response;
@@ -376,6 +395,7 @@ static void refuse(struct http_conn *conn, int status, const char *message)
     conn->shared->options->refuse(conn->shared->options->arg, status, message, &response);
     http_response_finish(&response);
     http_response_reset(&response);
+    linger(conn);
 }
 
 /* A bad request cannot be followed by another one: what it means for the next bytes is unclear. */

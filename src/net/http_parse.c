@@ -213,7 +213,19 @@ char *http_decode(const char *text, size_t len, bool plus)
         }
     }
     out[n] = '\0';
-    return steal(&out);
+    return utf8_is_valid(out, n) ? steal(&out) : NULL;
+}
+
+bool http_query_is_valid(const char *query)
+{
+    struct span rest = span_of(query), part;
+
+    while (span_split(&rest, '&', &part)) {
+        CLEANUP(str) char *text = http_decode(part.ptr, part.len, true);
+        if (part.len > 0 && text == NULL)
+            return false;
+    }
+    return true;
 }
 
 void http_query_each(const char *query, bool (*each)(void *arg, const char *name, const char *value),

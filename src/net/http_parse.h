@@ -44,6 +44,10 @@ int http_parse_head(char *text, size_t len, struct http_head *head, size_t *cons
 /* The value of header NAME in any case of letters, or NULL. */
 const char *http_header_find(const struct http_header *headers, size_t count, const char *name);
 
+/* Whether all of a query can be decoded.  What cannot is skipped by the two functions below, so who
+ * acts on a parameter's absence asks this first. */
+bool http_query_is_valid(const char *query);
+
 /* The first value of NAME in a query ("a=1&b=2"), decoded and owned by the caller, or NULL. */
 char *http_query_get(const char *query, const char *name);
 
@@ -52,7 +56,7 @@ void http_query_each(const char *query, bool (*each)(void *arg, const char *name
                      void *arg);
 
 /* Decodes percent signs (and '+' as a space if PLUS) of LEN bytes; NULL if an escape is wrong or
- * gives a NUL.  Owned by the caller. */
+ * gives a NUL, or the result is no UTF-8.  Owned by the caller. */
 char *http_decode(const char *text, size_t len, bool plus);
 
 /* Reads one line of a chunked body ("1a;ext\r\n") at TEXT.  *CONSUMED is 0 if the line's end is

@@ -34,6 +34,7 @@ enum {
     STACK_BYTES = 1024 * 1024, /* touched only as far as used */
     STOP_MS = 10 * 1000,
     BACKLOG = 1024,
+    POLL_AGAIN_MS = 100,
     EVICT_AFTER_MS = 1000, /* who just connected gets this long to say something */
 };
 
@@ -181,9 +182,13 @@ static void *acceptor_main(void *arg)
     };
 
     while (!atomic_load(&server->shared.stopping)) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
-            break;
-        if (fds[0].revents != 0)
+        int n = poll(fds, 2, -1);
+        if (n < 0 && errno != EINTR) {
+            /* out of memory, most likely: the next try may do */
+            log_error("cannot wait for connections, trying again: errno=%d", errno);
+            poll(NULL, 0, POLL_AGAIN_MS);
+        }
+        if (n > 0 && fds[0].revents != 0)
             accept_one(server);
     }
     return NULL;
@@ -333,10 +338,17 @@ void http_server_stop(struct http_server *server)
     for (size_t i = 0; i < server->conns.len; i++)
         if (server->conns.ptr[i] != NULL)
             http_conn_shut(server->conns.ptr[i]);
-    /* Handlers use what the caller is about to free: they must be gone. */
-    while (server->conns.len > 0)
-        cond_wait(&server->ended, &server->lock, DEADLINE_NONE);
+    deadline = deadline_after(STOP_MS);
+    while (server->conns.len > 0 && cond_wait(&server->ended, &server->lock, deadline))
+        ;
+    size_t left = server->conns.len;
     pthread_mutex_unlock(&server->lock);
+    if (left > 0) {
+        /* Their handlers hang in something of their own.  What they use is about to be freed, and
+         * everything that was acknowledged is on disk: better to end here than to wait for ever. */
+        log_error("requests do not end, ending without them: count=%zu", left);
+        abort();
+    }
     free_server(server);
 }
 

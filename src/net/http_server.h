@@ -118,7 +118,8 @@ struct http_server_options {
 
 int http_server_start(const struct http_server_options *options, struct http_server **out,
                       struct error **err);
-/* Stops listening, ends streams, lets running handlers finish (at most 10 s), frees. */
+/* Stops listening, ends streams, lets running handlers finish (10 s, and 10 s more without their
+ * connections), frees.  A handler that does not come back even then ends the program. */
 void http_server_stop(struct http_server *server);
 int http_server_port(const struct http_server *server);
 

@@ -80,6 +80,10 @@ TEST(decodes_queries_and_refuses_wrong_escapes)
     CHECK(bad == NULL);
     CHECK(http_decode("%00", 3, false) == NULL);
     CHECK(http_decode("%4", 2, false) == NULL);
+    CHECK(http_decode("%ff", 3, false) == NULL);
+    CHECK(http_query_is_valid("") && http_query_is_valid("a=%C3%A9&&b"));
+    CHECK(!http_query_is_valid("a=1&b=%ff") && !http_query_is_valid("%00") &&
+          !http_query_is_valid("a=%4"));
 }
 
 TEST(reads_chunk_sizes)
