@@ -56,7 +56,8 @@ static int start_machine(struct instances *instances, const json_t *vmi, const j
         error_set(err, ERROR_UNSUPPORTED, "QEMU is not installed (%s)", MACHINE_EMULATOR);
         return error_hint(err, "run ./bootstrap home");
     }
-    if (machine_volumes(agent, vmi, &volumes, err) == -1 || dir_make(dir, 0700, err) == -1)
+    if (machine_volumes(agent, vmi, &volumes, err) == -1 || dir_make(dir, 0700, err) == -1 ||
+        machine_note_uuid(dir, vmi, err) == -1)
         return -1;
     struct domain_input input = {
         .vmi = vmi,
@@ -222,12 +223,8 @@ static int end_instance(struct instances *instances, const json_t *vmi,
         hypervisor_remove(instances->hypervisor, name, err) == -1)
         return -1;
     /* A VirtualMachine keeps its folder over restarts; an instance on its own has none to keep. */
-    if (str_eq(machine_uid(vmi), meta_uid(vmi))) {
-        CLEANUP(str) char *dir = machine_dir(agent, vmi);
-
-        if (dir_remove(dir, err) == -1)
-            return -1;
-    }
+    if (str_eq(machine_uid(vmi), meta_uid(vmi)) && machine_forget(agent, meta_uid(vmi), err) == -1)
+        return -1;
     json_auto_t *changed = obj_copy(vmi);
     meta_remove_finalizer(changed, INSTANCE_FINALIZER);
     log_info("machine ended: name=%s/%s", meta_ns(vmi), meta_name(vmi));
@@ -308,7 +305,6 @@ static void sweep_folders(struct instances *instances)
     const struct dirent *entry;
 
     while (stream != NULL && (entry = readdir(stream)) != NULL) {
-        CLEANUP(str) char *dir = path_join(root, entry->d_name);
         CLEANUP(error) struct error *err = NULL;
         bool known = entry->d_name[0] == '.';
         const json_t *object;
@@ -316,7 +312,7 @@ static void sweep_folders(struct instances *instances)
 
         json_array_foreach(machines, i, object) known |= str_eq(meta_uid(object), entry->d_name);
         json_array_foreach(live, i, object) known |= str_eq(machine_uid(object), entry->d_name);
-        if (!known && dir_remove(dir, &err) == -1)
+        if (!known && machine_forget(agent, entry->d_name, &err) == -1)
             log_write_error(LOG_LEVEL_WARN, LOG_COMPONENT, err, "cannot remove a machine's folder");
     }
     if (stream != NULL)

@@ -48,6 +48,8 @@ static const struct cover {
     {"lib", "/var/lib/libvirt"},
     {"log", "/var/log/libvirt"},
     {"cache", "/var/cache/libvirt"},
+    {"log-swtpm", "/var/log/swtpm"},
+    {"lib-swtpm", "/var/lib/swtpm-localca"},
     {"run", "/run"},
 };
 
@@ -66,6 +68,17 @@ static const char qemu_conf[] = "user = \"root\"\n"
 static int write_if_absent(const char *path, const char *text, struct error **err)
 {
     return file_exists(path) ? 0 : file_write(path, text, strlen(text), 0600, err);
+}
+
+/* libvirt runs TPMs as an account of their package, which keeps its certificates in a folder. */
+static int give_to_swtpm(const char *dir, struct error **err)
+{
+    CLEANUP(str) char *certificates = xasprintf("%s/lib-swtpm", dir);
+    const struct passwd *account = getpwnam("tss");
+
+    if (account != NULL && chown(certificates, account->pw_uid, account->pw_gid) == -1)
+        return error_sys(err, errno, "cannot give \"%s\" to the TPM's account", certificates);
+    return 0;
 }
 
 static int lay_out(const char *dir, struct error **err)
@@ -92,7 +105,7 @@ static int lay_out(const char *dir, struct error **err)
                                         "unix_sock_rw_perms = \"0700\"\n"
                                         "log_outputs = \"2:file:/var/log/libvirt/libvirtd.log\"\n",
                                         random_uuid(uuid));
-    if (write_if_absent(libvirtd_conf, conf, err) == -1)
+    if (write_if_absent(libvirtd_conf, conf, err) == -1 || give_to_swtpm(dir, err) == -1)
         return -1;
     return file_write(qemu, qemu_conf, strlen(qemu_conf), 0600, err);
 }
@@ -260,6 +273,7 @@ static int background(const char *dir, int ready_fd)
     sigset_t set, before;
 
     setsid();
+    umask(022); /* libvirt counts on it for folders of other accounts; ours around them is closed */
     if (prepare(dir, &mine, &err) == -1) {
         CLEANUP(str) char *text = error_format(err);
 

@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CONSOLE_MAX = 16 * 1024 * 1024 };
+enum { CONSOLE_MAX = 16 * 1024 * 1024, UUID_MAX = 256 };
 
 const char *machine_uid(const json_t *vmi)
 {
@@ -43,6 +43,30 @@ const char *machine_uuid(const json_t *vmi)
     const char *uuid = obj_str(vmi, "spec.domain.firmware.uuid", "");
 
     return uuid[0] != '\0' ? uuid : machine_uid(vmi);
+}
+
+int machine_note_uuid(const char *dir, const json_t *vmi, struct error **err)
+{
+    CLEANUP(str) char *path = path_join(dir, "uuid");
+    const char *uuid = machine_uuid(vmi);
+
+    return file_write(path, uuid, strlen(uuid), 0600, err);
+}
+
+int machine_forget(const struct agent *agent, const char *uid, struct error **err)
+{
+    CLEANUP(str) char *dir = xasprintf("%s/machines/%s", agent->dir, uid);
+    CLEANUP(str) char *path = path_join(dir, "uuid");
+    CLEANUP(str) char *uuid = NULL;
+    CLEANUP(error) struct error *ignored = NULL; /* it never ran */
+
+    if (file_read(path, UUID_MAX, &uuid, NULL, &ignored) == 0 &&
+        path_is_plain_relative(uuid, strlen(uuid))) {
+        CLEANUP(str) char *tpm = xasprintf("%s/libvirt/lib/swtpm/%s", agent->dir, uuid);
+        if (dir_remove(tpm, err) == -1)
+            return -1;
+    }
+    return dir_remove(dir, err);
 }
 
 bool machine_has_kvm(const struct agent *agent)

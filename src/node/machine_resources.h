@@ -17,6 +17,12 @@ const char *machine_uid(const json_t *vmi);
 /* DIR/machines/UID: console.log, nvram.fd, empty disks.  Owned by the caller. */
 char *machine_dir(const struct agent *agent, const json_t *vmi);
 
+/* Writes down in the machine's folder DIR which UUID it runs by, before it first does. */
+int machine_note_uuid(const char *dir, const json_t *vmi, struct error **err);
+
+/* Removes the folder UID of a machine that is gone for good, and what its TPM kept. */
+int machine_forget(const struct agent *agent, const char *uid, struct error **err);
+
 /* The UUID a guest sees: firmware.uuid, else the machine's uid.  Borrowed. */
 const char *machine_uuid(const json_t *vmi);
 

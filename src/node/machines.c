@@ -15,6 +15,7 @@
 #include "kube/meta.h"
 #include "node/agent.h"
 #include "node/instances.h"
+#include "node/machine_resources.h"
 
 #include <stdlib.h>
 
@@ -228,9 +229,7 @@ static int write_status(struct agent *agent, const json_t *vm, const json_t *vmi
 
 static int remove_folder(struct agent *agent, const json_t *vm, struct error **err)
 {
-    CLEANUP(str) char *dir = xasprintf("%s/machines/%s", agent->dir, meta_uid(vm));
-
-    return dir_remove(dir, err);
+    return machine_forget(agent, meta_uid(vm), err);
 }
 
 static int reconcile(void *arg, const char *ns, const char *name, struct cancel *cancel,

@@ -69,21 +69,27 @@ static int make(struct vm_run *run, json_t **vm, struct error **err)
     return adopt_volumes(run, claims, *vm, err);
 }
 
-/* What keeps a machine from running, or NULL. */
-static const char *trouble_of(const json_t *object)
+static const char *message_of(const json_t *object, const char *type, const char *when)
 {
     const json_t *list = obj_arr(object, "status.conditions");
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *condition = json_array_get(list, i);
-        const char *type = obj_str(condition, "type", "");
-        bool is_true = str_eq(obj_str(condition, "status", ""), "True");
-        if ((str_eq(type, "Failure") && is_true) ||
-            ((str_eq(type, "Ready") || str_eq(type, "Synchronized")) && !is_true))
-            if (obj_str(condition, "message", NULL) != NULL)
-                return obj_str(condition, "message", NULL);
+        if (str_eq(obj_str(condition, "type", ""), type) &&
+            str_eq(obj_str(condition, "status", ""), when))
+            return obj_str(condition, "message", NULL);
     }
     return NULL;
+}
+
+/* What keeps a machine from running, or NULL.  Ready says least: that it does not run. */
+static const char *trouble_of(const json_t *object)
+{
+    const char *message = message_of(object, "Failure", "True");
+
+    if (message == NULL)
+        message = message_of(object, "Synchronized", "False");
+    return message != NULL ? message : message_of(object, "Ready", "False");
 }
 
 static int wait_for_start(struct vm_run *run, const json_t *vm, bool *done, struct error **err)
