@@ -1,37 +1,22 @@
 /* rego-cases: runs files of Rego conformance cases and says which fail.
  *
  * A case brings modules, data, an input and a query, and wants bindings or an error's code.  The
- * format is described in doc/man/rego-cases.1.pod. */
+ * format is described in rego-cases(1). */
+#include "main/cases.h"
+
 #include "base/error.h"
-#include "base/file.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "base/vector.h"
 #include "lang/rego/json.h"
 #include "lang/rego/rego.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum { FILE_SIZE_MAX = 64 * 1024 * 1024, MODULES_MAX = 1000 };
+enum { MODULES_MAX = 1000 };
 
-struct category {
-    size_t passed, failed, skipped;
-};
-
-struct runner {
-    struct map *categories;
-    struct map *skips; /* reason by "category" or "file: note" */
-    enum rego_version version;
-    bool verbose;
-    size_t passed, failed, skipped;
-};
+static bool v0, v1; /* options */
 
 /* --- one case --------------------------------------------------------------------------------- */
 
@@ -233,16 +218,6 @@ static bool check_case(const struct rval *c, const struct outcome *out, struct a
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static struct category *find_category(struct runner *r, const char *name)
-{
-    struct category *category = (struct category *)map_find(r->categories, name);
-    if (category == NULL) {
-        category = (struct category *)xcalloc(1, sizeof(*category));
-        map_put(r->categories, name, category);
-    }
-    return category;
-}
-
 /* The name of the folder that PATH is in. */
 static char *category_of(const char *path)
 {
@@ -255,170 +230,55 @@ static char *category_of(const char *path)
     return xstrndup(start, (size_t)(end - start));
 }
 
-static enum rego_version version_of(const struct runner *r, const char *path)
+static enum rego_version version_of(const char *path)
 {
-    if (r->version != REGO_AUTO)
-        return r->version;
+    if (v0 || v1)
+        return v0 ? REGO_V0 : REGO_V1;
     return strstr(path, "/v0/") != NULL || str_starts_with(path, "v0/") ? REGO_V0 : REGO_V1;
 }
 
-static void count_case(struct runner *r, const char *path, const char *category_name,
-                       const struct rval *c, struct arena *arena)
+static void run_one(struct cases *cases, const char *path, const char *category,
+                    const struct rval *c)
 {
+    CLEANUP(arena) struct arena arena = {0};
+    CLEANUP(buf) struct buf why = BUF_INIT(4000);
     const struct rval *note = field(c, "note", RVAL_STRING);
     const char *name = note != NULL ? note->string : "(no note)";
-    struct category *category = find_category(r, category_name);
-    if (map_find(r->skips, category_name) != NULL || map_find(r->skips, name) != NULL) {
-        category->skipped++;
-        r->skipped++;
-        return;
-    }
-    CLEANUP(buf) struct buf why = BUF_INIT(4000);
     struct outcome out = {0};
-    run_case(c, version_of(r, path), arena, &out);
-    if (check_case(c, &out, arena, &why)) {
-        category->passed++;
-        r->passed++;
-        if (r->verbose)
-            printf("ok %s: %s\n", path, name);
+
+    if (cases_skips(cases, category, name))
         return;
-    }
-    category->failed++;
-    r->failed++;
-    printf("FAIL %s: %s: %s\n", path, name, why.ptr);
+    run_case(c, version_of(path), &arena, &out);
+    bool good = check_case(c, &out, &arena, &why);
+    cases_count(cases, category, path, name, good ? NULL : why.ptr);
 }
 
-static int run_file(struct runner *r, const char *path, struct error **err)
+static int run_file(struct cases *cases, const char *path, struct span text, struct error **err)
 {
-    CLEANUP(str) char *text = NULL;
     CLEANUP(str) char *category = category_of(path);
     CLEANUP(arena) struct arena arena = {0};
     const struct rval *whole = NULL;
-    size_t len;
 
-    if (file_read(path, FILE_SIZE_MAX, &text, &len, err) == -1 ||
-        rjson_read(&arena, (struct span){text, len}, &whole, err) == -1)
-        return error_wrap(err, "file \"%s\"", path);
-    const struct rval *cases = rval_get_str(whole, "cases");
-    if (cases == NULL || cases->type != RVAL_ARRAY)
-        return error_set(err, ERROR_INVALID, "file \"%s\" has no list \"cases\"", path);
-    for (uint32_t i = 0; i < cases->len; i++) {
-        CLEANUP(arena) struct arena scratch = {0};
-        if (cases->items[i]->type == RVAL_OBJECT)
-            count_case(r, path, category, cases->items[i], &scratch);
-    }
-    return 0;
-}
-
-static int run_path(struct runner *r, const char *path, struct error **err)
-{
-    struct stat info;
-    if (stat(path, &info) == -1)
-        return error_sys(err, errno, "cannot read \"%s\"", path);
-    if (!S_ISDIR(info.st_mode))
-        return run_file(r, path, err);
-    struct dirent **names;
-    int count = scandir(path, &names, NULL, alphasort);
-    int result = count < 0 ? error_sys(err, errno, "cannot read \"%s\"", path) : 0;
-    for (int i = 0; i < count; i++) {
-        CLEANUP(str) char *below = path_join(path, names[i]->d_name);
-        struct stat inside;
-        bool wanted = names[i]->d_name[0] != '.' && result == 0 && stat(below, &inside) == 0 &&
-                      (S_ISDIR(inside.st_mode) || str_ends_with(below, ".json"));
-        if (wanted)
-            result = run_path(r, below, err);
-        free(names[i]);
-    }
-    if (count >= 0)
-        free(names);
-    return result;
-}
-
-/* Lines "NAME<tab>REASON", NAME a category or a case's note; "#" starts a comment. */
-static int read_skips(struct runner *r, const char *path, struct error **err)
-{
-    CLEANUP(str) char *text = NULL;
-    size_t len;
-    if (file_read(path, FILE_SIZE_MAX, &text, &len, err) == -1)
+    if (rjson_read(&arena, text, &whole, err) == -1)
         return -1;
-    struct span rest = {text, len}, line;
-    while (rest.len > 0 && span_split(&rest, '\n', &line)) {
-        struct span name;
-        line = span_trim(line);
-        if (line.len == 0 || line.ptr[0] == '#')
-            continue;
-        if (!span_split(&line, '\t', &name) || span_trim(line).len == 0)
-            return error_set(err, ERROR_INVALID, "\"%s\": \"%.*s\" is skipped without a reason",
-                             path, (int)name.len, name.ptr);
-        CLEANUP(str) char *key = span_dup(span_trim(name));
-        free(map_put(r->skips, key, span_dup(span_trim(line))));
-    }
+    const struct rval *list = rval_get_str(whole, "cases");
+    if (list == NULL || list->type != RVAL_ARRAY)
+        return error_set(err, ERROR_INVALID, "there is no list \"cases\"");
+    for (uint32_t i = 0; i < list->len; i++)
+        if (list->items[i]->type == RVAL_OBJECT)
+            run_one(cases, path, category, list->items[i]);
     return 0;
-}
-
-static void print_table(const struct runner *r)
-{
-    const char *name;
-    void *value;
-    printf("\n%-36s %7s %7s %7s\n", "category", "passed", "failed", "skipped");
-    for (size_t pos = 0; (name = map_next(r->categories, &pos, &value)) != NULL;) {
-        const struct category *c = (const struct category *)value;
-        printf("%-36s %7zu %7zu %7zu\n", name, c->passed, c->failed, c->skipped);
-    }
-    printf("\n%zu passed, %zu failed, %zu skipped\n", r->passed, r->failed, r->skipped);
-}
-
-static const char usage[] =
-    "usage: rego-cases [--v0 | --v1] [--skip FILE] [--verbose] PATH...\n"
-    "Runs Rego conformance cases; PATH is a file of cases or a folder of such files.\n";
-
-static int parse_options(struct runner *r, int argc, char **argv, struct error **err)
-{
-    static const struct option options[] = {
-        {"v0", no_argument, NULL, '0'},         {"v1", no_argument, NULL, '1'},
-        {"skip", required_argument, NULL, 's'}, {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
-    };
-    int c;
-    while ((c = getopt_long(argc, argv, "s:vh", options, NULL)) != -1) {
-        if (c == '0' || c == '1')
-            r->version = c == '0' ? REGO_V0 : REGO_V1;
-        else if (c == 'v')
-            r->verbose = true;
-        else if (c == 's' && read_skips(r, optarg, err) == -1)
-            return 1;
-        else if (c == 'h') {
-            fputs(usage, stdout);
-            return 0;
-        } else if (c == '?') {
-            fputs(usage, stderr);
-            return 2;
-        }
-    }
-    if (optind == argc) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    return -1;
 }
 
 int main(int argc, char **argv)
 {
-    struct runner r = {.categories = map_new(), .skips = map_new()};
-    CLEANUP(error) struct error *err = NULL;
-    int status = parse_options(&r, argc, argv, &err);
+    static const struct cases_tool tool = {
+        .name = "rego-cases",
+        .usage = "usage: rego-cases [--v0 | --v1] [--skip FILE] [--verbose] PATH...\n"
+                 "Runs Rego conformance cases; PATH is a file of cases or a folder of such files.\n",
+        .flags = {{"v0", &v0}, {"v1", &v1}},
+        .run_file = run_file,
+    };
 
-    for (int i = optind; status == -1 && i < argc; i++)
-        if (run_path(&r, argv[i], &err) == -1)
-            status = 1;
-    if (err != NULL) {
-        CLEANUP(str) char *text = error_format(err);
-        fprintf(stderr, "rego-cases: %s\n", text);
-    } else if (status == -1) {
-        print_table(&r);
-        status = r.failed > 0 ? 1 : 0;
-    }
-    map_free(r.categories, free);
-    map_free(r.skips, free);
-    return status;
+    return cases_main(&tool, argc, argv);
 }

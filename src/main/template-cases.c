@@ -1,22 +1,14 @@
-/* template-cases FILE...: runs cases of templates with recorded results. */
-#include "lang/template/template.h"
+/* template-cases: runs cases of templates with recorded results; see template-cases(1). */
+#include "main/cases.h"
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "data/obj.h"
+#include "lang/template/template.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { FILE_MAX = 64 * 1024 * 1024 };
-
-struct tally {
-    size_t passed, failed;
-};
 
 /* The outcome of a case as text: what was put out, "error: parse" or "error: exec". */
 static char *run_case(const json_t *test)
@@ -52,58 +44,42 @@ static char *wanted(const json_t *test)
     return buf_take(&out);
 }
 
-static void run_one(const json_t *test, struct tally *tally)
+static void run_one(struct cases *cases, const char *path, const json_t *test)
 {
+    const char *category = obj_str(test, "kind", "?"), *name = obj_str(test, "id", "?");
+
+    if (cases_skips(cases, category, name))
+        return;
     CLEANUP(str) char *got = run_case(test);
     CLEANUP(str) char *want = wanted(test);
-
-    if (str_eq(got, want)) {
-        tally->passed++;
-        return;
-    }
-    tally->failed++;
-    printf("FAIL %s: %s\n  got  %s\n  want %s\n", obj_str(test, "id", "?"),
-           obj_str(test, "template", ""), got, want);
+    CLEANUP(str) char *why = NULL;
+    if (!str_eq(got, want))
+        why = xasprintf("%s\n  got  %s\n  want %s", obj_str(test, "template", ""), got, want);
+    cases_count(cases, category, path, name, why);
 }
 
-static int run_file(const char *path, struct tally tallies[2], struct error **err)
+static int run_file(struct cases *cases, const char *path, struct span text, struct error **err)
 {
-    CLEANUP(str) char *text = NULL;
-    size_t len, i;
+    json_auto_t *file = obj_parse(text.ptr, text.len, err);
+    size_t i;
     json_t *test;
 
-    if (file_read(path, FILE_MAX, &text, &len, err) == -1)
-        return -1;
-    json_auto_t *file = obj_parse(text, len, err);
     if (file == NULL)
-        return error_wrap(err, "%s", path);
-    json_array_foreach(obj_arr(file, "cases"), i, test)
-        run_one(test, &tallies[str_eq(obj_str(test, "kind", ""), "map")]);
+        return -1;
+    if (!json_is_array(obj_at(file, "cases")))
+        return error_set(err, ERROR_INVALID, "there is no list \"cases\"");
+    json_array_foreach(obj_arr(file, "cases"), i, test) run_one(cases, path, test);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct tally tallies[2] = {{0, 0}, {0, 0}};
+    static const struct cases_tool tool = {
+        .name = "template-cases",
+        .usage = "usage: template-cases [--skip FILE] [--verbose] PATH...\n"
+                 "Runs cases of Go templates; PATH is a file of cases or a folder of such files.\n",
+        .run_file = run_file,
+    };
 
-    if (argc < 2) {
-        fprintf(stderr, "usage: template-cases FILE...\n");
-        return 2;
-    }
-    for (int i = 1; i < argc; i++) {
-        struct error *err = NULL;
-
-        if (run_file(argv[i], tallies, &err) == -1) {
-            CLEANUP(str) char *text = error_format(err);
-            fprintf(stderr, "template-cases: %s\n", text);
-            error_free(err);
-            return 1;
-        }
-    }
-    printf("%-10s %6s %6s\n", "data", "passed", "failed");
-    printf("%-10s %6zu %6zu\n", "struct", tallies[0].passed, tallies[0].failed);
-    printf("%-10s %6zu %6zu\n", "map", tallies[1].passed, tallies[1].failed);
-    size_t failed = tallies[0].failed + tallies[1].failed;
-    printf("%zu passed, %zu failed, 0 skipped\n", tallies[0].passed + tallies[1].passed, failed);
-    return failed > 0;
+    return cases_main(&tool, argc, argv);
 }

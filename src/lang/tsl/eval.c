@@ -1,5 +1,6 @@
 #include "lang/tsl/tree.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "lang/caret.h"
@@ -8,6 +9,16 @@
 
 #include <math.h>
 #include <string.h>
+
+enum { SHORT_DATE = 10 }; /* length of "2024-03-10" */
+
+/* In strict mode a date is no text. */
+static bool is_time(const struct tsl_eval *e, const struct tsl_val *val)
+{
+    int64_t ms;
+
+    return e->tsl->strict && val->kind == TSL_TEXT && tsl_time(val->text, &ms);
+}
 
 static const char *kind_name(const struct tsl_val *val)
 {
@@ -22,14 +33,35 @@ static const char *kind_name(const struct tsl_val *val)
 void tsl_eval_init(struct tsl_eval *eval, const struct tsl *tsl, const json_t *row,
                    struct error **err)
 {
-    *eval = (struct tsl_eval){.tsl = tsl, .row = row, .err = err};
+    *eval = (struct tsl_eval){.tsl = tsl, .row = row, .err = err, .run_steps_max = UINT64_MAX};
     arena_init(&eval->arena, TSL_MAX_MEMORY);
+}
+
+void tsl_eval_set_rows(struct tsl_eval *eval, size_t count)
+{
+    eval->run_steps_max = TSL_RUN_STEPS + TSL_RUN_STEPS_PER_ROW * (uint64_t)count;
+}
+
+void tsl_eval_next_row(struct tsl_eval *eval)
+{
+    eval->run_steps += eval->steps;
+    eval->steps = 0;
 }
 
 static int fail(struct tsl_eval *e, const struct tsl_node *node, const char *what)
 {
     return caret_set(e->err, ERROR_INVALID, "query", (struct span){e->tsl->text, e->tsl->len},
                      node->offset, "%s", what);
+}
+
+/* Counts STEPS more of work at NODE. */
+static int spend(struct tsl_eval *e, const struct tsl_node *node, uint64_t steps)
+{
+    e->steps += steps;
+    if (e->steps <= TSL_MAX_STEPS && e->run_steps + e->steps <= e->run_steps_max)
+        return 0;
+    return fail(e, node, e->steps > TSL_MAX_STEPS ? "the query takes too many steps for one row"
+                                                  : "the query takes too many steps for its rows");
 }
 
 static int mismatch(struct tsl_eval *e, const struct tsl_node *node, const char *wanted,
@@ -129,11 +161,24 @@ static int search(struct tsl_eval *e, const struct tsl_node *node, struct span t
     CLEANUP(error) struct error *err = NULL;
 
     if (node->part.ptr != NULL) {
+        if (spend(e, node, text.len / 64) == -1)
+            return -1;
         *found = node->part.len == 0 ||
                  memmem(text.ptr, text.len, node->part.ptr, node->part.len) != NULL;
         return 0;
     }
-    int result = regex == NULL ? regex_compile(pattern, &own, &err) : 0;
+    enum { COMPILE_STEPS = 1000, WORK_PER_STEP = 256 };
+    int result = 0;
+    if (regex == NULL) {
+        if (spend(e, node, COMPILE_STEPS) == -1)
+            return -1;
+        result = regex_compile(pattern, &own, &err);
+    }
+    if (result == 0 &&
+        spend(e, node, regex_work(regex != NULL ? regex : own, text.len) / WORK_PER_STEP) == -1) {
+        regex_free(own);
+        return -1;
+    }
     if (result == 0)
         result = regex_search(regex != NULL ? regex : own, text, 0, found, NULL, 0, &err);
     regex_free(own);
@@ -151,12 +196,24 @@ static int match_text(struct tsl_eval *e, const struct tsl_node *node, const str
     if (a->kind != TSL_NULL && b->kind != TSL_NULL) {
         if (a->kind != TSL_TEXT || b->kind != TSL_TEXT)
             return mismatch(e, node, "string", a->kind != TSL_TEXT ? a : b);
+        if (is_time(e, a))
+            return fail(e, node, "type mismatch: expected string, got time.Time");
+        if (spend(e, node, a->text.len * b->text.len / 64) == -1)
+            return -1;
         if (node->op != TSL_OP_MATCH)
-            found = tsl_like(a->text, b->text, node->op == TSL_OP_ILIKE);
+            found = tsl_like(a->text, b->text, node->op == TSL_OP_ILIKE, e->tsl->strict);
         else if (search(e, node, a->text, b->text, &found) == -1)
             return -1;
     }
     return give_bool(out, found != node->negated);
+}
+
+/* In strict mode a date among the items stays text, a full time does not. */
+static bool is_item(const struct tsl_eval *e, const struct tsl_val *a, const struct tsl_val *item)
+{
+    if (is_time(e, a) && (item->kind != TSL_TEXT || item->text.len <= SHORT_DATE))
+        return false;
+    return is_equal(a, item);
 }
 
 static int is_in(struct tsl_eval *e, const struct tsl_node *node, const struct tsl_val *a,
@@ -168,9 +225,11 @@ static int is_in(struct tsl_eval *e, const struct tsl_node *node, const struct t
         return mismatch(e, node, "array", b);
     if (a->kind == TSL_OBJECT)
         return mismatch(e, node, "string, number or boolean", a);
+    if (b->kind == TSL_LIST && spend(e, node, b->count) == -1)
+        return -1;
     if (b->kind == TSL_LIST && a->kind != TSL_NULL)
         for (size_t i = 0; i < b->count && !found; i++)
-            found = is_equal(a, &b->items[i]);
+            found = is_item(e, a, &b->items[i]);
     return give_bool(out, found != node->negated);
 }
 
@@ -179,7 +238,7 @@ static int is_in(struct tsl_eval *e, const struct tsl_node *node, const struct t
 static int calculate(struct tsl_eval *e, const struct tsl_node *node, const struct tsl_val *a,
                      const struct tsl_val *b, struct tsl_val *out)
 {
-    if (a->kind == TSL_NULL || b->kind == TSL_NULL) {
+    if (!e->tsl->strict && (a->kind == TSL_NULL || b->kind == TSL_NULL)) {
         *out = (struct tsl_val){.kind = TSL_NULL};
         return 0;
     }
@@ -204,6 +263,8 @@ static int apply(struct tsl_eval *e, const struct tsl_node *node, const struct t
 {
     if (a->kind == TSL_LIST) {
         struct tsl_val list = {.kind = TSL_LIST, .count = a->count};
+        if (spend(e, node, a->count) == -1)
+            return -1;
         list.items = arena_calloc(&e->arena, a->count + 1, sizeof(*list.items));
         for (size_t i = 0; i < a->count; i++)
             if (apply(e, node, &a->items[i], b, &list.items[i]) == -1)
@@ -229,6 +290,22 @@ static int apply(struct tsl_eval *e, const struct tsl_node *node, const struct t
     }
 }
 
+/* Strict mode: numbers, or times of which the bounds are written in full. */
+static int check_bounds(struct tsl_eval *e, const struct tsl_node *node, const struct tsl_val *a,
+                        const struct tsl_val *low, const struct tsl_val *high)
+{
+    const struct tsl_val *sides[] = {a, low, high};
+
+    for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+        if (sides[i]->kind != TSL_NUMBER && sides[i]->kind != TSL_TEXT)
+            return mismatch(e, node, "numeric or time.Time values", sides[i]);
+        if (sides[i]->kind == TSL_TEXT &&
+            (!is_time(e, sides[i]) || (i > 0 && sides[i]->text.len <= SHORT_DATE)))
+            return mismatch(e, node, "time.Time values", sides[i]);
+    }
+    return 0;
+}
+
 static int between(struct tsl_eval *e, const struct tsl_node *node, const struct tsl_val *a,
                    const struct tsl_val *low, const struct tsl_val *high, struct tsl_val *out)
 {
@@ -243,6 +320,8 @@ static int between(struct tsl_eval *e, const struct tsl_node *node, const struct
         *out = list;
         return 0;
     }
+    if (e->tsl->strict && check_bounds(e, node, a, low, high) == -1)
+        return -1;
     if (a->kind == TSL_NULL || low->kind == TSL_NULL || high->kind == TSL_NULL)
         return give_bool(out, node->negated);
     if (get_order(e, node, a, low, &above) == -1 || get_order(e, node, a, high, &below) == -1)
@@ -257,7 +336,7 @@ static int combine(struct tsl_eval *e, const struct tsl_node *node, const struct
 {
     bool is_and = node->op == TSL_OP_AND;
 
-    if (a->kind == TSL_LIST || b->kind == TSL_LIST) {
+    if (!e->tsl->strict && (a->kind == TSL_LIST || b->kind == TSL_LIST)) {
         bool both = a->kind == TSL_LIST && b->kind == TSL_LIST;
         struct tsl_val list = {.kind = TSL_LIST,
                                .count = a->kind == TSL_LIST ? a->count : b->count};
@@ -275,7 +354,7 @@ static int combine(struct tsl_eval *e, const struct tsl_node *node, const struct
     const struct tsl_val *sides[] = {a, b};
     bool truth[2];
     for (int i = 0; i < 2; i++) {
-        if (sides[i]->kind != TSL_BOOL && sides[i]->kind != TSL_NULL)
+        if (sides[i]->kind != TSL_BOOL && (sides[i]->kind != TSL_NULL || e->tsl->strict))
             return mismatch(e, node, "boolean", sides[i]);
         truth[i] = sides[i]->kind == TSL_BOOL && sides[i]->b;
     }
@@ -286,6 +365,10 @@ static int eval_logic(struct tsl_eval *e, const struct tsl_node *node, struct ts
 {
     struct tsl_val a, b;
 
+    if (e->tsl->strict) /* no short circuit, and the right side first */
+        return tsl_eval_node(e, node->right, &b) == -1 || tsl_eval_node(e, node->left, &a) == -1
+                   ? -1
+                   : combine(e, node, &a, &b, out);
     if (tsl_eval_node(e, node->left, &a) == -1)
         return -1;
     bool decided = a.kind == TSL_BOOL ? a.b == (node->op == TSL_OP_OR)
@@ -311,11 +394,11 @@ static int apply_unary(struct tsl_eval *e, const struct tsl_node *node, const st
         return 0;
     }
     if (node->op == TSL_OP_NOT) {
-        if (a->kind != TSL_BOOL && a->kind != TSL_NULL)
+        if (a->kind != TSL_BOOL && (a->kind != TSL_NULL || e->tsl->strict))
             return mismatch(e, node, "boolean", a);
         return give_bool(out, a->kind == TSL_NULL || !a->b);
     }
-    if (a->kind == TSL_NULL) {
+    if (a->kind == TSL_NULL && !e->tsl->strict) {
         *out = *a;
         return 0;
     }
@@ -333,11 +416,29 @@ static size_t count_chars(struct span text)
     return count;
 }
 
+/* Strict mode knows lists only, but a column passes null on. */
+static int reduce_no_list(struct tsl_eval *e, const struct tsl_node *node, const struct tsl_val *a,
+                          struct tsl_val *out)
+{
+    if (e->in_column && a->kind == TSL_NULL) {
+        *out = *a;
+        return 0;
+    }
+    return fail(e, node,
+                node->op == TSL_OP_LEN   ? "unexpected operator: LEN"
+                : node->op == TSL_OP_ANY ? "unexpected operator: ANY"
+                : node->op == TSL_OP_ALL ? "unexpected operator: ALL"
+                                         : "unexpected operator: SUM");
+}
+
 static int reduce(struct tsl_eval *e, const struct tsl_node *node, const struct tsl_val *a,
                   struct tsl_val *out)
 {
     bool all = a->kind == TSL_LIST && a->count > 0, any = false;
     double sum = 0;
+
+    if (e->tsl->strict && a->kind != TSL_LIST)
+        return reduce_no_list(e, node, a, out);
 
     if (node->op == TSL_OP_LEN && a->kind == TSL_TEXT)
         return give_number(out, (double)count_chars(a->text));
@@ -347,6 +448,8 @@ static int reduce(struct tsl_eval *e, const struct tsl_node *node, const struct 
     if (a->kind != TSL_LIST && a->kind != TSL_NULL)
         return mismatch(e, node, "array", a);
     size_t count = a->kind == TSL_LIST ? a->count : 0;
+    if (spend(e, node, count) == -1)
+        return -1;
     if (node->op == TSL_OP_LEN)
         return give_number(out, (double)count);
     for (size_t i = 0; i < count; i++) {
@@ -376,12 +479,10 @@ static int eval_array(struct tsl_eval *e, const struct tsl_node *node, struct ts
     return 0;
 }
 
-int tsl_eval_node(struct tsl_eval *e, const struct tsl_node *node, struct tsl_val *out)
+static int eval_node(struct tsl_eval *e, const struct tsl_node *node, struct tsl_val *out)
 {
     struct tsl_val a, b, c;
 
-    if (arena_is_over(&e->arena))
-        return fail(e, node, "the query takes too much memory");
     switch (node->op) {
     case TSL_OP_LITERAL:
         *out = node->literal;
@@ -431,4 +532,22 @@ int tsl_eval_node(struct tsl_eval *e, const struct tsl_node *node, struct tsl_va
     if (tsl_eval_node(e, node->left, &a) == -1 || tsl_eval_node(e, node->right, &b) == -1)
         return -1;
     return apply(e, node, &a, &b, out);
+}
+
+int tsl_eval_node(struct tsl_eval *e, const struct tsl_node *node, struct tsl_val *out)
+{
+    bool in_column = e->in_column;
+
+    if (arena_is_over(&e->arena))
+        return fail(e, node, "the query takes too much memory");
+    if (spend(e, node, 1) == -1)
+        return -1;
+    if (e->depth >= TSL_MAX_CHAIN)
+        return fail(e, node, "too many operators in a row; lists are shorter, as in: name in [...]");
+    e->depth++;
+    e->in_column |= node->is_column;
+    int result = eval_node(e, node, out);
+    e->in_column = in_column;
+    e->depth--;
+    return result;
 }

@@ -68,7 +68,7 @@ static size_t date_len(struct span text, size_t pos)
 }
 
 /* Digits, fraction, exponent, and a suffix: k M G T P, with i for powers of 1024. */
-static struct tsl_token number(struct span text, size_t *pos)
+static struct tsl_token number(struct span text, size_t *pos, bool strict)
 {
     static const char suffixes[] = "kmgtp";
     char plain[64];
@@ -90,7 +90,10 @@ static struct tsl_token number(struct span text, size_t *pos)
     memcpy(plain, text.ptr + *pos, len);
     plain[len] = '\0';
     double value = strtod(plain, &end);
-    if (*end != '\0' || !isfinite(value))
+    bool malformed = *end != '\0' || !isfinite(value);
+    if (malformed && strict)
+        value = 0;
+    else if (malformed)
         return wrong(text, *pos, "this is not a number");
     const char *suffix = i < text.len && text.ptr[i] != '\0'
                              ? strchr(suffixes, tolower((unsigned char)text.ptr[i]))
@@ -138,7 +141,7 @@ static struct tsl_token name(struct span text, size_t *pos)
     return make(text, pos, TSL_TOKEN_NAME, i - *pos);
 }
 
-struct tsl_token tsl_token_next(struct span text, size_t *pos)
+struct tsl_token tsl_token_next(struct span text, size_t *pos, bool strict)
 {
     static const char *const signs[] = {"==", "!=", "<>", "<=", ">=", "~=", "~!", "=", "<", ">",
                                         "+",  "-",  "*",  "/",  "%",  "(",  ")",  "[", "]", ","};
@@ -154,7 +157,7 @@ struct tsl_token tsl_token_next(struct span text, size_t *pos)
     if (isdigit((unsigned char)c) ||
         (c == '.' && *pos + 1 < text.len && isdigit((unsigned char)text.ptr[*pos + 1]))) {
         size_t len = date_len(text, *pos);
-        return len > 0 ? make(text, pos, TSL_TOKEN_DATE, len) : number(text, pos);
+        return len > 0 ? make(text, pos, TSL_TOKEN_DATE, len) : number(text, pos, strict);
     }
     if (is_name_char(text, *pos, true, &size))
         return name(text, pos);

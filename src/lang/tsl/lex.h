@@ -20,8 +20,9 @@ struct tsl_token {
     const char *problem;
 };
 
-/* The token at *POS of TEXT; moves *POS behind it. */
-struct tsl_token tsl_token_next(struct span text, size_t *pos);
+/* The token at *POS of TEXT; moves *POS behind it.  If STRICT, a malformed number is 0, as in the
+ * old tool. */
+struct tsl_token tsl_token_next(struct span text, size_t *pos, bool strict);
 
 /* Decodes the escapes of a TSL_TOKEN_TEXT into OUT. */
 void tsl_token_text(struct span quoted, struct buf *out);

@@ -32,7 +32,7 @@ static struct tsl_node *parse_or(struct parser *p);
 static void advance(struct parser *p)
 {
     p->before = p->pos;
-    p->token = tsl_token_next(p->text, &p->pos);
+    p->token = tsl_token_next(p->text, &p->pos, p->tsl->strict);
 }
 
 static size_t offset_of(const struct parser *p)
@@ -179,9 +179,9 @@ static struct tsl_node *parse_name(struct parser *p)
     advance(p);
     /* "web-01" without quotes is a subtraction that nobody means */
     bool glued = is_sign(p, "-") && p->before == offset_of(p) && p->pos < p->text.len;
-    if (glued) {
+    if (glued && !p->tsl->strict) {
         size_t next = p->pos;
-        struct tsl_token after = tsl_token_next(p->text, &next);
+        struct tsl_token after = tsl_token_next(p->text, &next, false);
         if (after.kind == TSL_TOKEN_NAME && after.text.ptr == p->text.ptr + p->pos)
             return fail(p, offset, "a name has no '-' in it",
                         "quote text, write a - b to subtract");
@@ -275,15 +275,19 @@ static struct tsl_node *parse_unary(struct parser *p)
     return unexpected(p, "a value");
 }
 
+/* The functions of arrays; where NOT stands as low as in the old tool, it is one more of them. */
 static struct tsl_node *parse_prefix(struct parser *p)
 {
     static const struct {
         const char *word;
         enum tsl_op op;
-    } words[] = {
-        {"len", TSL_OP_LEN}, {"any", TSL_OP_ANY}, {"all", TSL_OP_ALL}, {"sum", TSL_OP_SUM}};
+    } words[] = {{"len", TSL_OP_LEN},
+                 {"any", TSL_OP_ANY},
+                 {"all", TSL_OP_ALL},
+                 {"sum", TSL_OP_SUM},
+                 {"not", TSL_OP_NOT}};
 
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(words) - !p->tsl->strict; i++) {
         size_t offset = offset_of(p);
         if (!is_word(p, words[i].word))
             continue;
@@ -375,7 +379,7 @@ static struct tsl_node *parse_right(struct parser *p)
     bool is_name = p->token.kind == TSL_TOKEN_NAME;
     size_t end = p->pos;
 
-    if (is_name && end + 1 < p->text.len && p->text.ptr[end] == '-' &&
+    if (is_name && !p->tsl->strict && end + 1 < p->text.len && p->text.ptr[end] == '-' &&
         p->text.ptr[end + 1] >= '0' && p->text.ptr[end + 1] <= '9')
         return fail(p, start, "a name has no '-' in it", "quote text, write a - b to subtract");
     return parse_sum(p);
@@ -466,7 +470,7 @@ static struct tsl_node *parse_not(struct parser *p)
 {
     size_t offset = offset_of(p);
 
-    if (!take_word(p, "not"))
+    if (p->tsl->strict || !take_word(p, "not"))
         return parse_comparison(p);
     if (++p->depth > TSL_MAX_DEPTH)
         return fail(p, offset, "nested too deeply", NULL);
@@ -521,6 +525,7 @@ static int parse_select(struct parser *p)
         struct tsl_node *node = parse_or(p);
         if (node == NULL)
             return -1;
+        node->is_column = true;
         struct span name = span_trim((struct span){p->text.ptr + start, p->before - start});
         if (take_word(p, "as")) {
             if (p->token.kind != TSL_TOKEN_NAME)
@@ -553,6 +558,10 @@ static int parse_order(struct parser *p)
 
 static int parse_limit(struct parser *p)
 {
+    if (p->tsl->strict && p->token.kind == TSL_TOKEN_NAME) {
+        advance(p); /* the old tool goes on without a limit */
+        return 0;
+    }
     if (p->token.kind != TSL_TOKEN_NUMBER || !span_u64(p->token.text, &p->tsl->limit))
         return missing(p, "a whole number behind LIMIT");
     p->tsl->has_limit = true;
@@ -635,6 +644,11 @@ static int parse_query(struct parser *p)
 
 int tsl_parse(const char *text, struct tsl **out, struct error **err)
 {
+    return tsl_parse_mode(text, TSL_LENIENT, out, err);
+}
+
+int tsl_parse_mode(const char *text, enum tsl_mode mode, struct tsl **out, struct error **err)
+{
     CLEANUP(tsl) struct tsl *tsl = xcalloc(1, sizeof(*tsl));
     size_t len = strlen(text);
 
@@ -642,8 +656,11 @@ int tsl_parse(const char *text, struct tsl **out, struct error **err)
         return error_set(err, ERROR_INVALID, "a query of more than %d bytes", TSL_MAX_BYTES);
     tsl->text = xstrdup(text);
     tsl->len = len;
+    tsl->strict = mode == TSL_STRICT;
     arena_init(&tsl->arena, 0);
     struct parser p = {.tsl = tsl, .text = {tsl->text, len}, .err = err};
+    if (tsl->strict && tsl_check_strict(p.text, err) == -1)
+        return -1;
     advance(&p);
     if (parse_query(&p) == -1)
         return -1;

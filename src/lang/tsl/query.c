@@ -22,8 +22,13 @@ static int match_row(struct tsl_eval *eval, bool *match)
     struct tsl_val value;
 
     arena_clear(&eval->arena);
+    tsl_eval_next_row(eval);
     if (eval_where(eval, &value) == -1)
         return -1;
+    if (eval->tsl->strict && value.kind != TSL_BOOL) {
+        *match = false; /* silently, as in the old tool */
+        return 0;
+    }
     if (value.kind != TSL_BOOL && value.kind != TSL_NULL)
         return caret_set(eval->err, ERROR_INVALID, "query",
                          (struct span){eval->tsl->text, eval->tsl->len}, eval->tsl->where->offset,
@@ -126,11 +131,13 @@ static int sort_rows(const struct tsl *tsl, json_t *found, struct error **err)
     int result = 0;
 
     tsl_eval_init(&eval, tsl, NULL, err);
-    eval.arena.limit = 0; /* the keys of all rows; each is bounded by its row */
+    eval.arena.limit = TSL_MAX_SORT_MEMORY;
+    tsl_eval_set_rows(&eval, count);
     for (i = 0; i < count && result == 0; i++) {
         rows[i] = (struct keyed){tsl, json_incref(json_array_get(found, i)), i, NULL};
         rows[i].keys = arena_calloc(&eval.arena, tsl->orders.len, sizeof(struct tsl_val));
         eval.row = rows[i].row;
+        tsl_eval_next_row(&eval);
         for (size_t j = 0; j < tsl->orders.len && result == 0; j++)
             result = tsl_eval_node(&eval, tsl->orders.ptr[j].node, &rows[i].keys[j]);
     }
@@ -165,6 +172,7 @@ static int collect(const struct tsl *tsl, const json_t *rows, json_t *found, siz
     int result = 0;
 
     tsl_eval_init(&eval, tsl, NULL, err);
+    tsl_eval_set_rows(&eval, json_array_size(rows));
     json_array_foreach(rows, i, row)
     {
         bool match = false;

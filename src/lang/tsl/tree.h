@@ -75,6 +75,7 @@ struct tsl_node {
     size_t step_count;
     struct tsl_node **items; /* ARRAY */
     size_t item_count;
+    bool is_column;          /* of the select clause */
     struct regex *regex; /* MATCH with a literal */
     struct span part;    /* MATCH that only looks for this; ptr NULL otherwise */
 };
@@ -103,6 +104,7 @@ struct tsl {
     struct tsl_regex_list regexes;
     bool has_limit;
     uint64_t limit;
+    bool strict;
 };
 
 /* Evaluation. */
@@ -111,17 +113,29 @@ struct tsl_eval {
     const struct tsl *tsl;
     const json_t *row;
     struct arena arena;
+    uint64_t steps;                /* of this row */
+    uint64_t run_steps, run_steps_max; /* of all rows before it */
+    uint32_t depth;
+    bool in_column; /* strict: reducers there pass null on */
     struct error **err;
 };
 
 void tsl_eval_init(struct tsl_eval *eval, const struct tsl *tsl, const json_t *row,
                    struct error **err);
+/* Gives the evaluation a budget for COUNT rows instead of one. */
+void tsl_eval_set_rows(struct tsl_eval *eval, size_t count);
+/* Begins with the next row: its steps are counted from zero, and those of all go on. */
+void tsl_eval_next_row(struct tsl_eval *eval);
 int tsl_eval_node(struct tsl_eval *eval, const struct tsl_node *node, struct tsl_val *out);
 void tsl_eval_path(struct tsl_eval *eval, const struct tsl_node *node, struct tsl_val *out);
 struct tsl_val tsl_val_of_json(struct arena *arena, const json_t *json);
 json_t *tsl_val_to_json(const struct tsl_val *val);
 
-/* Text patterns. */
-bool tsl_like(struct span text, struct span pattern, bool fold);
+/* TEXT matches a pattern of LIKE; with FOLD letters of both cases are the same, with ONE_LINE
+ * wildcards do not match a line break. */
+bool tsl_like(struct span text, struct span pattern, bool fold, bool one_line);
 /* True if TEXT is a date or an RFC 3339 time. */
 bool tsl_time(struct span text, int64_t *ms);
+
+/* Refuses what the old tool refuses before it parses. */
+int tsl_check_strict(struct span text, struct error **err);

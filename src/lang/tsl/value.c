@@ -152,7 +152,9 @@ void tsl_eval_path(struct tsl_eval *eval, const struct tsl_node *node, struct ts
     bool fans = false;
     const json_t *end = walk(&eval->arena, eval->row, node->steps, node->step_count, &fans, &fan);
 
-    if (fans)
+    if (fans && fan.count == 0 && eval->tsl->strict)
+        *out = (struct tsl_val){.kind = TSL_NULL};
+    else if (fans)
         *out = (struct tsl_val){.kind = TSL_LIST, .items = fan.items, .count = fan.count};
     else
         *out = tsl_val_of_json(&eval->arena, end);
@@ -169,7 +171,7 @@ static uint32_t char_at(struct span text, size_t at, bool fold, size_t *size)
 
 /* '%' is any run, '_' any character.  Only the last '%' is ever tried again, so this takes at most
  * the product of both lengths. */
-bool tsl_like(struct span text, struct span pattern, bool fold)
+bool tsl_like(struct span text, struct span pattern, bool fold, bool one_line)
 {
     size_t t = 0, p = 0, star = SIZE_MAX, star_t = 0, size, pattern_size;
 
@@ -181,11 +183,12 @@ bool tsl_like(struct span text, struct span pattern, bool fold)
         }
         uint32_t c = char_at(text, t, fold, &size);
         bool matches = p < pattern.len &&
-                       (char_at(pattern, p, fold, &pattern_size) == c || pattern.ptr[p] == '_');
+                       (char_at(pattern, p, fold, &pattern_size) == c ||
+                        (pattern.ptr[p] == '_' && !(one_line && c == '\n')));
         if (matches) {
             t += size;
             p += pattern_size;
-        } else if (star != SIZE_MAX) {
+        } else if (star != SIZE_MAX && !(one_line && text.ptr[star_t] == '\n')) {
             char_at(text, star_t, fold, &size);
             star_t += size;
             t = star_t;
