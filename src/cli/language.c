@@ -97,24 +97,29 @@ static int print_table(const struct tsl *query, const json_t *rows, struct error
     return 0;
 }
 
-static int run_query(const char *text, const char *data_path, bool lenient, bool json,
-                     struct error **err)
+struct query_options {
+    const char *data_path;
+    bool lenient, strict, json;
+};
+
+static int run_query(const char *text, const struct query_options *options, struct error **err)
 {
     CLEANUP(tsl) struct tsl *query = NULL;
     json_auto_t *data = NULL;
     json_auto_t *rows = NULL;
     size_t skipped = 0;
 
-    if (tsl_parse(text, &query, err) == -1 || read_data(data_path, &data, err) == -1)
+    if (tsl_parse_mode(text, options->strict ? TSL_STRICT : TSL_LENIENT, &query, err) == -1 ||
+        read_data(options->data_path, &data, err) == -1)
         return -1;
     if (!json_is_array(data))
-        return error_set(err, ERROR_INVALID, "%s is %s, not a list of rows", data_path,
+        return error_set(err, ERROR_INVALID, "%s is %s, not a list of rows", options->data_path,
                          obj_type_name(data));
-    if (tsl_run(query, data, &rows, lenient ? &skipped : NULL, err) == -1)
+    if (tsl_run(query, data, &rows, options->lenient ? &skipped : NULL, err) == -1)
         return -1;
     if (skipped > 0)
         fprintf(stderr, "gantry: %zu rows could not be judged and were left out\n", skipped);
-    if (tsl_column_count(query) > 0 && !json)
+    if (tsl_column_count(query) > 0 && !options->json)
         return print_table(query, rows, err);
     CLEANUP(str) char *pretty = obj_format_pretty(rows);
     puts(pretty);
@@ -123,14 +128,15 @@ static int run_query(const char *text, const char *data_path, bool lenient, bool
 
 int cmd_query(const struct command *self, int argc, char **argv)
 {
-    const char *data_path = "-";
-    bool lenient = false, json = false;
+    struct query_options options = {.data_path = "-"};
     const struct option_spec specs[] = {
-        {"data", 'd', OPTION_TEXT, &data_path, "FILE",
+        {"data", 'd', OPTION_TEXT, &options.data_path, "FILE",
          "a list of objects in JSON or YAML; - (the default) is standard input"},
-        {"lenient", 0, OPTION_FLAG, &lenient, NULL,
+        {"lenient", 0, OPTION_FLAG, &options.lenient, NULL,
          "leave out rows that cannot be judged, instead of failing"},
-        {"json", 0, OPTION_FLAG, &json, NULL, "print whole rows even if the query selects columns"},
+        {"strict", 0, OPTION_FLAG, &options.strict, NULL,
+         "answer as the old tool does, its refusals included"},
+        {"json", 0, OPTION_FLAG, &options.json, NULL, "print whole rows even if the query selects columns"},
     };
     CLEANUP(word_list) struct word_list words = {0};
     struct error *err = NULL;
@@ -140,7 +146,7 @@ int cmd_query(const struct command *self, int argc, char **argv)
         return status;
     if (words.len != 1)
         return command_usage(self, "one query is needed, as in 'name like \"web%%\"'");
-    if (run_query(words.ptr[0], data_path, lenient, json, &err) == -1)
+    if (run_query(words.ptr[0], &options, &err) == -1)
         return command_fail(err);
     return EXIT_OK;
 }

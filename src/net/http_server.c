@@ -31,7 +31,7 @@
 enum {
     DEFAULT_CONNECTIONS = 4096,
     DEFAULT_BODY_BYTES = 3 * 1024 * 1024,
-    STACK_BYTES = 1024 * 1024, /* touched only as far as used */
+    STACK_BYTES = 8 * 1024 * 1024, /* touched only as far as used */
     STOP_MS = 10 * 1000,
     BACKLOG = 1024,
     POLL_AGAIN_MS = 100,

@@ -91,6 +91,9 @@ static const struct rval *range(struct builtin_call *call, const struct rval *fr
                                 const struct rval *to, const struct rval *by)
 {
     int64_t first, last, step;
+    /* A step beyond 64 bits gives the first number, as the largest one within them does. */
+    if (rnum_is_integral(by) && rnum_value(by) >= 0x1p63L)
+        by = rval_int(call->arena, INT64_MAX);
     if (!rnum_is_integral(from) || !builtin_int(call, 1, from, &first) ||
         !builtin_int(call, 2, to, &last) || !builtin_int(call, 3, by, &step)) {
         if (call->code == NULL)

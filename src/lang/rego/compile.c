@@ -39,24 +39,34 @@ static void check_imports(struct compiler *c, const struct module *module)
                               (int)module->imports[i].alias.len, module->imports[i].alias.ptr);
 }
 
+/* FILE brings the policies above a limit. */
+static void refuse(struct compiler *c, const char *file, const char *what, int limit)
+{
+    lang_diag_add(c->diags, "rego_parse_error", (struct lang_pos){file, 1, 1},
+                  (struct span){NULL, 0}, "the policies have more than %d %s", limit, what);
+}
+
 static void parse_sources(struct compiler *c, const struct rego_source *sources, size_t count)
 {
-    size_t total = 0;
+    size_t total = 0, rules = 0;
     for (size_t i = 0; i < count; i++) {
         const struct rego_source *source = &sources[i];
-        struct span text = {arena_strndup(c->arena, source->text.ptr, source->text.len),
-                            source->text.len};
         const char *file = arena_strndup(c->arena, source->file, strlen(source->file));
-        total += text.len;
-        if (total > REGO_SOURCE_MAX) {
-            lang_diag_add(c->diags, "rego_parse_error", (struct lang_pos){file, 1, 1},
-                          (struct span){NULL, 0}, "the policies have more than %d bytes",
-                          REGO_SOURCE_MAX);
+        if (source->text.len > REGO_SOURCE_MAX - total) {
+            refuse(c, file, "bytes", REGO_SOURCE_MAX);
             return;
         }
+        total += source->text.len;
+        struct span text = {arena_strndup(c->arena, source->text.ptr, source->text.len),
+                            source->text.len};
         struct module *module = rego_parse_module(c->arena, file, text, source->version, c->diags);
         if (module == NULL)
             continue;
+        rules += module->rule_count;
+        if (rules > REGO_RULES_MAX) {
+            refuse(c, file, "rules", REGO_RULES_MAX);
+            return;
+        }
         check_imports(c, module);
         module_list_push(&c->rego->modules, module);
     }

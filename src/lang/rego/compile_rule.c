@@ -1,6 +1,8 @@
 /* One rule through all stages. */
 #include "lang/rego/compiler.h"
 
+#include <stdio.h>
+
 enum { GUARDS_MAX = 4 };
 
 /* The input paths without which the body cannot have a solution: those that its own steps (not
@@ -47,6 +49,23 @@ struct head {
     struct body *body;
 };
 
+/* An argument that is a template string is compared when the body has bound what it is made of. */
+static void move_template(struct compiler *c, struct head *head, uint32_t arg)
+{
+    struct term *term = head->args[arg];
+    char name[32];
+
+    if (term->kind != TERM_TEMPLATE)
+        return;
+    snprintf(name, sizeof(name), "$arg%u", arg);
+    struct span text = {arena_strndup(c->arena, name, strlen(name)), strlen(name)};
+    head->args[arg] = ast_var(c->arena, term->loc, text);
+    ast_body_push(c->arena, head->body,
+                  ast_expr(c->arena, term->loc,
+                           ast_call(c->arena, term->loc, "eq", ast_var(c->arena, term->loc, text),
+                                    term)));
+}
+
 static struct head copy_head(struct compiler *c, const struct rule *rule)
 {
     uint32_t static_len = rule_static_len(rule);
@@ -60,6 +79,8 @@ static struct head copy_head(struct compiler *c, const struct rule *rule)
         head.keys[i] = ast_copy(c->arena, rule->ref->items[static_len + i]);
     head.value = ast_copy(c->arena, rule->kind == RULE_SET ? rule->element : rule->value);
     head.body = ast_copy_body(c->arena, rule->body);
+    for (uint32_t i = 0; i < rule->arg_count; i++)
+        move_template(c, &head, i);
     return head;
 }
 

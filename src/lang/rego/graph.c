@@ -1,11 +1,13 @@
 /* No document may depend on itself. */
 #include "lang/rego/compiler.h"
+#include "lang/rego/rego.h"
 
 enum { WHITE, GREY, BLACK };
 
 struct walk {
     struct compiler *c;
     struct node_list path;
+    bool is_too_deep; /* and it was told */
 };
 
 static void visit(struct walk *w, struct node *node);
@@ -48,6 +50,16 @@ static void visit(struct walk *w, struct node *node)
         return;
     if (node->color == GREY) {
         report(w, node);
+        return;
+    }
+    if (w->path.len >= REGO_DEPTH_MAX) {
+        const struct rule *rule = node->sources[0];
+        if (!w->is_too_deep)
+            lang_diag_add(w->c->diags, "rego_compile_error",
+                          (struct lang_pos){rule->module->file, rule->loc.line, rule->loc.col},
+                          rule->module->text, "rules depend on each other more than %d deep",
+                          REGO_DEPTH_MAX);
+        w->is_too_deep = true;
         return;
     }
     node->color = GREY;

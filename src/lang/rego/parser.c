@@ -104,6 +104,8 @@ static struct term *parse_path(struct parser *p)
     struct term *path = parser_suffix(p, head, true);
     if (path == NULL)
         return NULL;
+    if (path->len > PARSER_PATH_MAX)
+        return (struct term *)parser_fail(p, "a path of more than %d parts", PARSER_PATH_MAX);
     if (path->kind == TERM_VAR)
         return ast_items(p->arena, token->loc, TERM_REF, &path, 1);
     for (uint32_t i = 1; i < path->len; i++)

@@ -15,6 +15,9 @@ enum rego_version {
 
 enum {
     PARSER_DEPTH_MAX = 256,        /* deepest nesting of terms and bodies */
+    PARSER_PATH_MAX = 256,         /* parts of the name of a package or a rule */
+    PARSER_ELSE_MAX = 1000,        /* of one rule */
+    PARSER_BODY_MAX = 2000,        /* expressions of a body */
     PARSER_WORK_LEAST = 10 * 1000, /* terms that any text may be read as, alternatives included, */
     PARSER_WORK_PER_BYTE = 50,     /* and further ones for each byte of it */
 };

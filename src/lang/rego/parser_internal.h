@@ -49,6 +49,8 @@ struct term *parser_template(struct parser *p);
 /* A body up to the closing punct END ("" for the end of the text), which is not consumed. */
 struct body *parser_body(struct parser *p, const char *end);
 struct expr *parser_literal(struct parser *p);
+/* The replacements behind an expression, if there are any; false on failure. */
+bool parser_withs(struct parser *p, struct expr *expr);
 
 /* Rules; false on failure. */
 bool parser_rule(struct parser *p, struct module *module);

@@ -5,7 +5,7 @@ DEFINE_CLEANUP_IN_PLACE(part_list, struct part_list, part_list_reset)
 
 /* --- bodies ----------------------------------------------------------------------------------- */
 
-static bool parse_withs(struct parser *p, struct expr *expr)
+bool parser_withs(struct parser *p, struct expr *expr)
 {
     while (parser_take_word(p, "with")) {
         struct with *grown =
@@ -127,7 +127,7 @@ struct expr *parser_literal(struct parser *p)
         if (expr != NULL)
             expr->negated = negated;
     }
-    if (expr == NULL || !parse_withs(p, expr))
+    if (expr == NULL || !parser_withs(p, expr))
         return NULL;
     if (expr->kind == EXPR_SOME && expr->with_count > 0)
         return (struct expr *)parser_fail(p, "unexpected with keyword");
@@ -150,6 +150,9 @@ static struct body *read_body(struct parser *p, const char *end)
         if (expr == NULL)
             return NULL;
         ast_body_push(p->arena, body, expr);
+        if (body->len > PARSER_BODY_MAX)
+            return (struct body *)parser_fail(p, "a body of more than %d expressions",
+                                              PARSER_BODY_MAX);
         bool parted = false;
         while (parser_take_punct(p, ";"))
             parted = true;
@@ -243,6 +246,8 @@ static bool parse_head(struct parser *p, struct rule *rule)
     struct term *ref = parser_suffix(p, name, true);
     if (ref == NULL)
         return false;
+    if (ref->kind == TERM_REF && ref->len > PARSER_PATH_MAX)
+        return parser_fail(p, "a rule's name has more than %d parts", PARSER_PATH_MAX) != NULL;
     rule->ref = ref->kind == TERM_REF ? ref : ast_items(p->arena, token->loc, TERM_REF, &ref, 1);
     if (parser_is_punct(p, "(") && !peek(p)->after_space) {
         p->pos++;
@@ -303,7 +308,9 @@ static bool parse_rule_body(struct parser *p, struct rule *rule, bool has_if, bo
 
 static bool parse_else(struct parser *p, const struct module *module, struct rule *rule)
 {
-    while (parser_is_word(p, "else")) {
+    for (int count = 0; parser_is_word(p, "else"); count++) {
+        if (count == PARSER_ELSE_MAX)
+            return parser_fail(p, "a rule with more than %d else", PARSER_ELSE_MAX) != NULL;
         struct rule *next = new_rule(p, module, peek(p)->loc);
         if (rule->kind == RULE_SET)
             return parser_fail(p, "else keyword cannot be used on multi-value rules") != NULL;

@@ -1,9 +1,34 @@
 /* Template strings: $"a {x}".  What stands in braces is a term of its own. */
 #include "lang/rego/parser_internal.h"
 
+#include <stdio.h>
+
 DEFINE_VECTOR(piece_list, struct term *)
 DEFINE_CLEANUP_IN_PLACE(piece_list, struct piece_list, piece_list_reset)
 DEFINE_CLEANUP_IN_PLACE(token_list, struct token_list, token_list_reset)
+
+/* "x with input as y": the first value of [v | v := x with input as y]. */
+static struct term *parse_replacements(struct parser *p, struct term *term)
+{
+    char name[32];
+
+    if (!parser_is_word(p, "with"))
+        return term;
+    snprintf(name, sizeof(name), "$with%llu", (unsigned long long)p->work);
+    char *copy = arena_strndup(p->arena, name, strlen(name));
+    struct term *var = ast_var(p->arena, term->loc, span_of(copy));
+    struct term *list = ast_items(p->arena, term->loc, TERM_ARRAY_COMP, NULL, 0);
+    struct expr *expr = ast_expr(
+        p->arena, term->loc,
+        ast_call(p->arena, term->loc, "assign", ast_var(p->arena, term->loc, span_of(copy)), term));
+    if (!parser_withs(p, expr))
+        return NULL;
+    list->head = var;
+    list->body = (struct body *)arena_calloc(p->arena, 1, sizeof(*list->body));
+    ast_body_push(p->arena, list->body, expr);
+    struct term *parts[] = {list, ast_value(p->arena, term->loc, rval_int(p->arena, 0))};
+    return ast_items(p->arena, term->loc, TERM_REF, parts, 2);
+}
 
 static struct term *parse_inside(struct parser *p, struct loc loc, struct span text)
 {
@@ -18,6 +43,8 @@ static struct term *parse_inside(struct parser *p, struct loc loc, struct span t
     inner.pos = 0;
     inner.error = NULL;
     struct term *term = parser_term_in(&inner, true);
+    if (term != NULL)
+        term = parse_replacements(&inner, term);
     p->work = inner.work;
     p->over_limit = inner.over_limit;
     if (term != NULL && peek(&inner)->kind == TOKEN_END)

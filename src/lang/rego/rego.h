@@ -32,8 +32,8 @@ struct rego_options {
     bool no_index;           /* straightforward evaluation, to measure what the index gains */
 };
 
-/* Most bytes of source text in one set. */
-enum { REGO_SOURCE_MAX = 64 * 1024 * 1024 };
+/* Most bytes of source text, and rules, in one set. */
+enum { REGO_SOURCE_MAX = 64 * 1024 * 1024, REGO_RULES_MAX = 50 * 1000 };
 
 /* Compiles SOURCES together; NULL with diagnostics if anything is wrong in any. */
 struct rego *rego_compile(const struct rego_source *sources, size_t count,

@@ -41,11 +41,25 @@ char *node_path(struct arena *arena, const struct node *node)
     return arena_strndup(arena, out.ptr, out.len);
 }
 
+/* Where KEY is, or would be, among the children, which are in order. */
+static uint32_t child_place(const struct node *parent, const struct rval *key)
+{
+    uint32_t low = 0, high = parent->child_count;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (rval_compare(parent->children[mid]->key, key) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 static struct node *add_child(struct compiler *c, struct node *parent, const struct rval *key)
 {
-    struct node *node = node_find(parent, key);
-    if (node != NULL)
-        return node;
+    uint32_t at = child_place(parent, key);
+    if (at < parent->child_count && rval_eq(parent->children[at]->key, key))
+        return parent->children[at];
     if (parent->child_count == parent->child_cap) {
         uint32_t cap = parent->child_cap == 0 ? 4 : parent->child_cap * 2;
         struct node **grown = (struct node **)arena_alloc(c->arena, cap * sizeof(*grown));
@@ -54,14 +68,14 @@ static struct node *add_child(struct compiler *c, struct node *parent, const str
         parent->children = grown;
         parent->child_cap = cap;
     }
-    node = (struct node *)arena_calloc(c->arena, 1, sizeof(*node));
+    struct node *node = (struct node *)arena_calloc(c->arena, 1, sizeof(*node));
     node->key = key;
     node->parent = parent;
     node->index = c->rego->node_count++;
-    uint32_t at = parent->child_count++;
-    for (; at > 0 && rval_compare(parent->children[at - 1]->key, key) > 0; at--)
-        parent->children[at] = parent->children[at - 1];
+    memmove(parent->children + at + 1, parent->children + at,
+            (parent->child_count - at) * sizeof(*parent->children));
     parent->children[at] = node;
+    parent->child_count++;
     return node;
 }
 

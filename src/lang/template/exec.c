@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ARGS = 101, SMALL_ARGS = 8 };
+enum { MAX_ARGS = 101, SMALL_ARGS = 8, BYTES_PER_STEP = 64 };
 
 struct frame {
     struct value *slots;
@@ -56,12 +56,18 @@ int value_take_buf(struct render *render, struct buf *buf, struct value *result)
     return 0;
 }
 
+int render_spend(struct render *render, uint64_t steps)
+{
+    render->steps += steps;
+    if (render->steps <= TEMPLATE_MAX_STEPS)
+        return 0;
+    return render_fail(render, "more than %d steps", TEMPLATE_MAX_STEPS);
+}
+
 static int count_step(struct render *r, size_t offset)
 {
     r->offset = offset;
-    if (++r->steps <= TEMPLATE_MAX_STEPS)
-        return 0;
-    return render_fail(r, "more than %d steps", TEMPLATE_MAX_STEPS);
+    return render_spend(r, 1);
 }
 
 /* Fields. */
@@ -268,6 +274,9 @@ static int call_function(struct render *r, const struct command *command, struct
             return -1;
     }
     r->offset = command->args[0].offset;
+    for (size_t i = 0; i < count; i++)
+        if (args[i].kind == VALUE_TEXT && render_spend(r, args[i].text.len / BYTES_PER_STEP) == -1)
+            return -1;
     return function->call(r, command, args, count, result);
 }
 

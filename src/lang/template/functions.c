@@ -345,6 +345,8 @@ static void expand(const struct regex *regex, struct span text, const struct reg
     }
 }
 
+enum { WORK_PER_STEP = 256, COMPILE_STEPS = 1000 };
+
 static int replace_all(struct render *r, const struct regex *regex, struct span text,
                        struct span replacement, struct buf *out, struct error **err)
 {
@@ -353,7 +355,8 @@ static int replace_all(struct render *r, const struct regex *regex, struct span 
     bool found;
 
     while (at <= text.len && !out->full) {
-        if (regex_search(regex, text, at, &found, groups, group_count, err) == -1)
+        if (render_spend(r, regex_work(regex, text.len - at) / WORK_PER_STEP) == -1 ||
+            regex_search(regex, text, at, &found, groups, group_count, err) == -1)
             return -1;
         if (!found)
             break;
@@ -384,6 +387,8 @@ static int call_regex_replace(ARGS)
     if (!utf8_is_valid(text.ptr, text.len))
         return render_fail(r, "the text to search is not valid UTF-8");
     if (regex == NULL) {
+        if (render_spend(r, COMPILE_STEPS) == -1)
+            return -1;
         if (regex_compile(args[0].text, &own, &err) == -1) {
             CLEANUP(str) char *why = error_format(err);
             return render_fail(r, "%s", why);
@@ -391,6 +396,8 @@ static int call_regex_replace(ARGS)
         regex = own;
     }
     if (replace_all(r, regex, text, args[2].text, &out, &err) == -1) {
+        if (err == NULL) /* it has been told */
+            return -1;
         CLEANUP(str) char *why = error_format(err);
         return render_fail(r, "%s", why);
     }

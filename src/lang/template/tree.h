@@ -159,6 +159,8 @@ int render_fail(struct render *render, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* LEN bytes for a text, or NULL after failing because the memory is used up. */
+/* Counts STEPS more of work, about 20 ns each; fails when there have been TEMPLATE_MAX_STEPS. */
+int render_spend(struct render *render, uint64_t steps);
 char *render_alloc(struct render *render, size_t len);
 
 /* Functions. */

@@ -654,6 +654,8 @@ int tsl_parse_mode(const char *text, enum tsl_mode mode, struct tsl **out, struc
 
     if (len > TSL_MAX_BYTES)
         return error_set(err, ERROR_INVALID, "a query of more than %d bytes", TSL_MAX_BYTES);
+    if (!utf8_is_valid(text, len))
+        return error_set(err, ERROR_INVALID, "a query is not valid UTF-8");
     tsl->text = xstrdup(text);
     tsl->len = len;
     tsl->strict = mode == TSL_STRICT;
