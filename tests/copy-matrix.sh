@@ -141,7 +141,7 @@ copy_from() {
     nbd)
         if [ "$as" = raw ]; then
             nbdkit -r -U - file image --run "'$copy' --quiet $* \"\$uri\" '$to'"
-        elif [ "$as" = vmdk ] && ! ls -- *.vmdk >ls.log 2>&1; then
+        elif [ "$made_as" = vmdk ] && ! ls -- *.vmdk >ls.log 2>&1; then
             nbdkit -r -U - file image \
                 --run "'$copy' --quiet --source-format vmdk $* \"\$uri\" '$to'"
         else
@@ -237,6 +237,7 @@ cell() {
     rm -rf "$folder" && mkdir "$folder" && cd "$folder"
     if [ "$size" = huge ]; then ln "$huge_sample" sample; else ln "$samples/$size" sample; fi
     make_image "$format"
+    made_as=$as
     [ "$size,$as" != empty,vmdk ] || as= # it is no VMDK for qemu-img
     # What to expect: as qemu-img reads it, where it can; the sample itself, filled up to a sector by
     # formats that have nothing less, must be the same.

@@ -109,6 +109,10 @@ static const struct blob_ops file_ops = {
     .locate = file_locate,
 };
 
+/* Without O_NONBLOCK opening a pipe, which an image may name, would wait for somebody who writes; on
+ * files and block devices it changes nothing. */
+enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
+
 /* The size of a regular file or block device. */
 static int look_at(int fd, const char *name, uint64_t *size, bool *has_holes, struct error **err)
 {
@@ -148,7 +152,7 @@ static int wrap_fd(int *fd, const char *name, struct blob **out, struct error **
 
 int blob_file_open(const char *path, struct blob **out, struct error **err)
 {
-    CLEANUP(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP(fd) int fd = open(path, OPEN_FLAGS);
 
     if (fd == -1)
         return error_sys(err, errno, "cannot open \"%s\"", path);
@@ -158,7 +162,7 @@ int blob_file_open(const char *path, struct blob **out, struct error **err)
 int blob_file_open_beneath(const char *dir, const char *name, struct blob **out, struct error **err)
 {
     CLEANUP(fd) int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
+    struct open_how how = {.flags = OPEN_FLAGS, .resolve = RESOLVE_BENEATH};
     CLEANUP(str) char *path = path_join(dir, name);
 
     if (dir_fd == -1)

@@ -202,7 +202,8 @@ static int decode_sesparse(const struct grain_disk *disk, uint64_t entry, struct
     default:
         break;
     }
-    return error_set(err, ERROR_CORRUPT, "grain table entry 0x%" PRIx64 " means nothing", entry);
+    return error_set(err, ERROR_CORRUPT, "grain table entry 0x%" PRIx64 " of \"%s\" means nothing",
+                     entry, disk->blob->name);
 }
 
 /* Where GRAIN is. */
@@ -397,8 +398,8 @@ static int read_packed(struct grain_disk *disk, struct lane *lane, struct reques
 
     if (plan_window(disk, lane, request, grain, first, &limit, &window, err) == -1)
         return -1;
-    if (blob_read(disk->blob, lane->packed, window, first, err) == -1)
-        return -1;
+    if (window > 0 && blob_read(disk->blob, lane->packed, window, first, err) == -1)
+        return error_wrap(err, "grain of sector %" PRIu64, grain * disk->at.grain_bytes / SECTOR);
     while (grain < limit && request->offset < request->end) {
         size_t position = (size_t)(place.offset - first);
         size_t len = 0;

@@ -236,6 +236,9 @@ static int open_content(struct stream *stream, const struct disk_options *option
         return 0;
     if (kind == IMAGE_VMDK_SPARSE)
         return open_vmdk(stream, err);
+    if (image_kind_is_compressed(kind)) /* unpacking begins by itself where the start is right */
+        return error_set(err, ERROR_CORRUPT, "cannot unpack \"%s\": damaged %s", stream->name,
+                         image_kind_name(kind));
     error_set(err, ERROR_UNSUPPORTED, "a %s image cannot be read front to back",
               image_kind_name(kind));
     return error_hint(err, "store it in a file and give its name");

@@ -80,6 +80,7 @@ static int find_part_kind(struct span word, enum vmdk_part_kind *kind, struct er
 static int parse_part(struct span line, struct vmdk_part_list *parts, struct error **err)
 {
     struct vmdk_part part = {0};
+    uint64_t total = 0; /* each is checked before it is added: no overflow */
     struct span word;
 
     if (!next_word(&line, &word) || !span_u64(word, &part.sectors) ||
@@ -89,6 +90,10 @@ static int parse_part(struct span line, struct vmdk_part_list *parts, struct err
         return error_set(err, ERROR_CORRUPT, "an extent without a kind");
     if (find_part_kind(word, &part.kind, err) == -1)
         return -1;
+    for (size_t i = 0; i < parts->len; i++)
+        total += parts->ptr[i].sectors;
+    if (total + part.sectors > VMDK_MAX_SECTORS)
+        return error_set(err, ERROR_CORRUPT, "extents of more than 2^43 sectors together");
     if (parts->len == DISK_MAX_PARTS)
         return error_set(err, ERROR_INVALID, "more than %d extents", DISK_MAX_PARTS);
     if (part.kind != VMDK_PART_ZERO) {
