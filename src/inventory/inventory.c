@@ -209,19 +209,34 @@ json_t *inventory_list(struct inventory *inventory, const char *ns, const char *
     return provider ? model_list(provider_model(provider), kind) : json_array();
 }
 
-void inventory_put_concerns(struct inventory *inventory, const char *ns, const char *provider_name,
-                            const char *vm_id, const json_t *concerns, int64_t policy_version,
-                            int64_t revision_validated)
+json_t *inventory_list_providers(struct inventory *inventory)
+{
+    LOCK_SCOPE(&inventory->lock);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < inventory->current.len; i++)
+        json_array_append_new(list, provider_get_object(inventory->current.ptr[i]));
+    return list;
+}
+
+size_t inventory_put_verdicts(struct inventory *inventory, const char *ns,
+                              const char *provider_name, const struct inventory_verdict *verdicts,
+                              size_t count)
 {
     CLEANUP(provider_ref) struct provider *provider = get_provider(inventory, ns, provider_name);
-    json_auto_t *fields = json_object();
+    size_t put = 0;
 
-    if (provider == NULL)
-        return;
-    obj_take(fields, "concerns", obj_copy(concerns));
-    obj_put_int(fields, "policyVersion", policy_version);
-    obj_put_int(fields, "revisionValidated", revision_validated);
-    model_put_validation(provider_model(provider), vm_id, fields);
+    for (size_t i = 0; provider != NULL && i < count; i++) {
+        const struct inventory_verdict *verdict = &verdicts[i];
+        json_auto_t *fields = json_object();
+
+        json_object_set(fields, "concerns", verdict->concerns);
+        obj_put_int(fields, "policyVersion", verdict->policy_version);
+        obj_put_int(fields, "revisionValidated", verdict->revision);
+        put += model_put_validation(provider_model(provider), verdict->vm_id, verdict->revision,
+                                    fields);
+    }
+    return put;
 }
 
 struct source *inventory_get_source(struct inventory *inventory, const char *ns, const char *name,

@@ -52,11 +52,22 @@ int inventory_find(struct inventory *inventory, const char *ns, const char *prov
 json_t *inventory_list(struct inventory *inventory, const char *ns, const char *provider,
                        const char *kind);
 
-/* Puts validation's result on an inventory VM: concerns, policyVersion, revisionValidated.  Leaves
- * the revision alone and calls nobody.  A VM that is gone meanwhile is no failure. */
-void inventory_put_concerns(struct inventory *inventory, const char *ns, const char *provider,
-                            const char *vm_id, const json_t *concerns, int64_t policy_version,
-                            int64_t revision_validated);
+/* The Provider objects of all collectors, as a new array of frozen objects. */
+json_t *inventory_list_providers(struct inventory *inventory);
+
+/* What validation says of a VM. */
+struct inventory_verdict {
+    char *vm_id;
+    json_t *concerns; /* an array, frozen */
+    int64_t policy_version;
+    int64_t revision; /* that was judged */
+};
+
+/* Puts verdicts beside their VMs: concerns, policyVersion, revisionValidated.  Leaves the revisions
+ * alone and calls nobody.  One about a VM that is gone or has changed meanwhile is dropped.
+ * Returns how many were put. */
+size_t inventory_put_verdicts(struct inventory *inventory, const char *ns, const char *provider,
+                              const struct inventory_verdict *verdicts, size_t count);
 
 /* The open source of a provider, for test, power, describe and disk access; NULL if there is none.
  * Valid, also when the provider is removed meanwhile, until inventory_put_source gives it back. */

@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "base/vector.h"
 #include "data/obj.h"
+#include "inventory/feed.h"
 #include "inventory/routes.h"
 
 #include <stdlib.h>
@@ -40,7 +41,8 @@ struct problem {
 struct model {
     char *link_prefix;
     const struct route_type *type;
-    pthread_mutex_t lock;
+    struct feed *feed;
+    pthread_mutex_t lock; /* taken before the feed's */
     struct map *tables;   /* guarded by lock, as all below; kind to struct table */
     struct map *problems; /* where to struct problem */
     uint64_t round;
@@ -81,6 +83,7 @@ struct model *model_new(const char *link_prefix, const struct route_type *type)
 
     model->link_prefix = xstrdup(link_prefix);
     model->type = type;
+    model->feed = feed_new();
     model->tables = map_new();
     model->problems = map_new();
     pthread_mutex_init(&model->lock, NULL);
@@ -93,13 +96,15 @@ void model_free(struct model *model)
         return;
     map_free(model->tables, table_free);
     map_free(model->problems, problem_free);
+    feed_free(model->feed);
     pthread_mutex_destroy(&model->lock);
     free(model->link_prefix);
     free(model);
 }
 
-/* Replaces what is served, after any of its parts changed. */
-static void build_served(const struct model *model, const char *kind, struct row *row)
+/* Replaces what is served, after any of its parts changed, and tells who listens. */
+static void build_served(const struct model *model, const char *kind, struct row *row,
+                         bool by_validation)
 {
     const char *plural = model->type ? route_plural(model->type, kind) : NULL;
     json_t *served = json_copy(row->collected); /* shallow: values are frozen */
@@ -115,6 +120,9 @@ static void build_served(const struct model *model, const char *kind, struct row
         json_object_set_new(served, "policyVersion", json_integer(0));
     }
     json_object_update(served, row->validated);
+    feed_tell(model->feed, kind,
+              &(struct feed_change){row->served != NULL ? FEED_UPDATED : FEED_CREATED,
+                                    row->served, served, by_validation});
     json_decref(row->served);
     row->served = served;
 }
@@ -158,19 +166,21 @@ bool model_put(struct model *model, const char *kind, const json_t *object)
     row->collected = obj_copy(object);
     row->round = model->round;
     row->revision++;
-    build_served(model, kind, row);
+    build_served(model, kind, row, false);
     table->names_stale = true;
     model->changed = true;
     return true;
 }
 
 /* With the lock held. */
-static void remove_row(struct model *model, struct table *table, const char *id)
+static void remove_row(struct model *model, const char *kind, struct table *table, const char *id)
 {
     struct row *row = map_remove(table->rows, id);
 
     if (row == NULL)
         return;
+    feed_tell(model->feed, kind,
+              &(struct feed_change){.action = FEED_DELETED, .before = row->served});
     table->names_stale = true;
     row_list_reset(&table->by_name);
     model->changed = true;
@@ -184,21 +194,22 @@ bool model_remove(struct model *model, const char *kind, const char *id)
 
     if (table == NULL || map_find(table->rows, id) == NULL)
         return false;
-    remove_row(model, table, id);
+    remove_row(model, kind, table, id);
     return true;
 }
 
-bool model_put_validation(struct model *model, const char *vm_id, const json_t *fields)
+bool model_put_validation(struct model *model, const char *vm_id, int64_t revision, json_t *fields)
 {
     LOCK_SCOPE(&model->lock);
     struct table *table = find_table(model, "VM");
     struct row *row = table ? map_find(table->rows, vm_id) : NULL;
 
-    if (row == NULL)
+    if (row == NULL || (int64_t)row->revision != revision)
         return false;
+    json_incref(fields);
     json_decref(row->validated);
-    row->validated = obj_copy(fields);
-    build_served(model, "VM", row);
+    row->validated = fields;
+    build_served(model, "VM", row, true);
     return true;
 }
 
@@ -214,14 +225,14 @@ bool model_complete(struct model *model)
 {
     LOCK_SCOPE(&model->lock);
     void *value = NULL, *item = NULL;
-    const char *key = NULL;
+    const char *key = NULL, *kind = NULL;
 
-    for (size_t pos = 0; map_next(model->tables, &pos, &value) != NULL;) {
+    for (size_t pos = 0; (kind = map_next(model->tables, &pos, &value)) != NULL;) {
         struct table *table = value;
 
         for (size_t at = 0; (key = map_next(table->rows, &at, &item)) != NULL;)
             if (((struct row *)item)->round != model->round)
-                remove_row(model, table, key);
+                remove_row(model, kind, table, key);
     }
     for (size_t pos = 0; (key = map_next(model->problems, &pos, &item)) != NULL;)
         if (((struct problem *)item)->round != model->round) {
@@ -372,9 +383,9 @@ int model_find(struct model *model, const char *kind, const char *id, const char
     return 0;
 }
 
-json_t *model_list(struct model *model, const char *kind)
+/* With the lock held. */
+static json_t *list_rows(struct model *model, const char *kind)
 {
-    LOCK_SCOPE(&model->lock);
     struct table *table = find_table(model, kind);
     struct row_list rows = {0};
     json_t *list = json_array();
@@ -388,6 +399,28 @@ json_t *model_list(struct model *model, const char *kind)
         json_array_append(list, rows.ptr[i]->served);
     row_list_reset(&rows);
     return list;
+}
+
+json_t *model_list(struct model *model, const char *kind)
+{
+    LOCK_SCOPE(&model->lock);
+
+    return list_rows(model, kind);
+}
+
+struct feed_reader *model_watch(struct model *model, const char *kind, json_t **objects)
+{
+    LOCK_SCOPE(&model->lock);
+    struct feed_reader *reader = feed_open(model->feed, kind);
+
+    if (reader != NULL)
+        *objects = list_rows(model, kind);
+    return reader;
+}
+
+void model_end_watches(struct model *model)
+{
+    feed_end(model->feed);
 }
 
 size_t model_count(struct model *model, const char *kind)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct error;
+struct feed_reader;
 struct model;
 struct route_type;
 
@@ -33,8 +34,10 @@ bool model_complete(struct model *model);
 bool model_put(struct model *model, const char *kind, const json_t *object);
 bool model_remove(struct model *model, const char *kind, const char *id);
 
-/* Adds FIELDS to a VM as validation's result; its revision stays.  False if there is no such VM. */
-bool model_put_validation(struct model *model, const char *vm_id, const json_t *fields);
+/* Adds FIELDS (frozen from now on) to a VM as validation's result; its revision stays.  False, and
+ * nothing is changed, if there is no such VM or it is not at REVISION any more. */
+bool model_put_validation(struct model *model, const char *vm_id, int64_t revision,
+                          json_t *fields);
 
 /* A problem with WHERE; WHAT NULL takes it back.  True if that is news. */
 bool model_put_problem(struct model *model, const char *where, const char *what);
@@ -44,6 +47,13 @@ json_t *model_list_problems(struct model *model);
 /* The object with ID, else the one called NAME (several are ERROR_INVALID); see inventory_find. */
 int model_find(struct model *model, const char *kind, const char *id, const char *name,
                json_t **out, struct error **err);
+
+/* Listens to changes of KIND from now on; *OBJECTS becomes all objects as they are just before, as
+ * model_list gives them.  NULL without a descriptor for it.  To be closed before the model is
+ * freed. */
+struct feed_reader *model_watch(struct model *model, const char *kind, json_t **objects);
+/* No more changes will come; readers are told. */
+void model_end_watches(struct model *model);
 
 /* All objects of KIND as a new array, in the order of their ids. */
 json_t *model_list(struct model *model, const char *kind);

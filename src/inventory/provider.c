@@ -284,6 +284,7 @@ struct provider *provider_start(const struct provider_options *options, struct e
 void provider_stop(struct provider *provider)
 {
     cancel_request(provider->cancel);
+    model_end_watches(provider->model);
 }
 
 void provider_set_object(struct provider *provider, const json_t *object)

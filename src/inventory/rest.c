@@ -9,6 +9,8 @@
 #include "inventory/model.h"
 #include "inventory/provider.h"
 #include "inventory/rest_objects.h"
+#include "inventory/rest_query.h"
+#include "inventory/rest_watch.h"
 #include "inventory/routes.h"
 #include "net/http_server.h"
 
@@ -32,9 +34,10 @@ enum {
 struct query {
     int detail;
     uint64_t limit, offset;
-    char *name; /* or NULL */
+    char *name; /* or NULL, as the next two */
     char *ns;
-    bool watch;
+    char *filter; /* in the query language */
+    bool watch, snapshot;
 };
 
 /* One request on its way. */
@@ -91,12 +94,15 @@ static int parse_count(const struct http_request *request, const char *key, uint
 static int parse_query(const struct http_request *request, struct query *query, struct error **err)
 {
     CLEANUP(str) char *detail = http_request_query(request, "detail");
+    const char *watch = http_request_header(request, "X-Watch");
     uint64_t level = 0;
 
     query->limit = UINT64_MAX;
     query->name = http_request_query(request, "name");
     query->ns = http_request_query(request, "namespace");
-    query->watch = http_request_header(request, "X-Watch") != NULL;
+    query->filter = http_request_query(request, "q");
+    query->watch = watch != NULL;
+    query->snapshot = str_eq(watch, "snapshot");
     if (detail != NULL && strcasecmp(detail, "all") == 0)
         level = DETAIL_ALL;
     else if (detail != NULL && !span_u64(span_of(detail), &level))
@@ -225,28 +231,68 @@ static size_t count_matches(const struct query *query, const struct route_collec
     return count;
 }
 
-/* The collection, filtered and cut to the page that was asked for. */
-static void answer_list(struct call *call, const struct route_collection *collection)
+/* The objects of the collection that the parameters fit. */
+static json_t *find_objects(struct call *call, const struct route_collection *collection)
 {
-    const struct route_type *type = provider_route(call->provider);
     json_auto_t *objects = model_list(provider_model(call->provider), collection->kind);
     const struct query *query = &call->query;
     bool by_path = query->name != NULL && strchr(query->name, '/') != NULL &&
                    count_matches(query, collection, objects) > 1;
     json_t *list = json_array();
-    const json_t *object = NULL;
-    uint64_t at = 0;
+    json_t *object = NULL;
     size_t i = 0;
 
-    json_array_foreach(objects, i, object)
-    {
-        if (!matches(query, collection, object, by_path))
-            continue;
-        if (at++ < query->offset || json_array_size(list) >= query->limit)
-            continue;
-        json_array_append_new(list, rest_show(type, collection, object, query->detail));
+    json_array_foreach(objects, i, object) if (matches(query, collection, object, by_path))
+        json_array_append(list, object);
+    return list;
+}
+
+/* The page of LIST that was asked for. */
+static json_t *cut_page(const struct query *query, const json_t *list)
+{
+    size_t count = json_array_size(list);
+    json_t *page = json_array();
+
+    for (uint64_t i = query->offset; i < count && i - query->offset < query->limit; i++)
+        json_array_append(page, json_array_get(list, (size_t)i));
+    return page;
+}
+
+static void answer_list(struct call *call, const struct route_collection *collection)
+{
+    const struct route_type *type = provider_route(call->provider);
+    json_auto_t *objects = find_objects(call, collection);
+    const struct query *query = &call->query;
+    CLEANUP(error) struct error *err = NULL;
+
+    if (!str_is_empty(query->filter)) {
+        const struct rest_query filter = {.text = query->filter,
+                                          .provider = provider_name(call->provider),
+                                          .type = type,
+                                          .collection = collection,
+                                          .detail = query->detail};
+        json_auto_t *found = NULL;
+
+        if (rest_query_run(&filter, objects, &found, &err) == -1)
+            fail_error(call, err);
+        else
+            answer(call, cut_page(query, found));
+        return;
     }
+    json_auto_t *page = cut_page(query, objects);
+    json_t *list = json_array();
+    const json_t *object = NULL;
+    size_t i = 0;
+    json_array_foreach(page, i, object)
+        json_array_append_new(list, rest_show(type, collection, object, query->detail));
     answer(call, list);
+}
+
+static void watch_list(struct call *call, const struct route_collection *collection)
+{
+    if (!rest_watch(call->request, call->response, provider_model(call->provider),
+                    provider_route(call->provider), collection, call->query.snapshot))
+        fail(call, 400, "X-Watch needs a WebSocket's handshake");
 }
 
 static void answer_object(struct call *call, const struct route_collection *collection,
@@ -393,7 +439,7 @@ static void answer_below(struct call *call)
     } else if (second != NULL) {
         answer_object(call, collection, second, false);
     } else if (call->query.watch) {
-        fail(call, 501, "watching is not implemented");
+        watch_list(call, collection);
     } else {
         answer_list(call, collection);
     }
@@ -480,4 +526,5 @@ void inventory_handle(void *arg, const struct http_request *request, struct http
     str_list_free_all(&call.segments);
     free(call.query.name);
     free(call.query.ns);
+    free(call.query.filter);
 }

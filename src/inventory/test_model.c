@@ -102,8 +102,9 @@ TEST(validation_does_not_change_the_revision_and_survives_a_change)
         obj_pack("{s:[{s:s}], s:i}", "concerns", "id", "ova.x", "revisionValidated", 1);
 
     put(model, "1", "web", "a");
-    CHECK(model_put_validation(model, "1", fields));
-    CHECK(!model_put_validation(model, "9", fields));
+    CHECK(!model_put_validation(model, "1", 7, fields));
+    CHECK(model_put_validation(model, "1", 1, fields));
+    CHECK(!model_put_validation(model, "9", 1, fields));
     put(model, "1", "web", "b");
     json_auto_t *vm = find(model, "1", NULL);
     CHECK_INT(obj_int(vm, "revision", 0), 2);

@@ -409,7 +409,9 @@ TEST(finds_objects_for_controllers)
     CHECK(none == NULL);
 
     json_auto_t *concerns = obj_pack("[{s:s}]", "id", "ova.x");
-    inventory_put_concerns(house.inventory, "mtv", "share", VM_ID, concerns, 5, 1);
+    char id[] = VM_ID;
+    struct inventory_verdict verdicts[] = {{id, concerns, 5, 1}, {id, concerns, 6, 99}};
+    CHECK_U64(inventory_put_verdicts(house.inventory, "mtv", "share", verdicts, 2), 1);
     json_auto_t *list = inventory_list(house.inventory, "mtv", "share", "VM");
     CHECK_STR(obj_str(json_array_get(list, 0), "concerns[0].id", ""), "ova.x");
     CHECK_INT(obj_int(json_array_get(list, 0), "policyVersion", 0), 5);

@@ -19,6 +19,7 @@ DEFINE_KIND(KIND_PVC,             "", "v1", "persistentvolumeclaims", "Persisten
 DEFINE_KIND(KIND_PV,              "", "v1", "persistentvolumes",      "PersistentVolume", true)
 DEFINE_KIND(KIND_SERVICE,         "", "v1", "services",               "Service", false)
 
+DEFINE_KIND(KIND_DEPLOYMENT,    "apps", "v1", "deployments", "Deployment", false)
 DEFINE_KIND(KIND_JOB,           "batch", "v1", "jobs", "Job", false)
 DEFINE_KIND(KIND_LEASE,         "coordination.k8s.io", "v1", "leases", "Lease", false)
 DEFINE_KIND(KIND_STORAGE_CLASS, "storage.k8s.io", "v1", "storageclasses", "StorageClass", true)

@@ -42,7 +42,7 @@ struct options {
     const char *main_namespace;
     const char *policy_dir; /* users' rules, or NULL */
     int64_t ready_fd; /* 0: none */
-    bool no_node, no_controllers, in_cluster;
+    bool no_node, no_controllers, no_validation, in_cluster;
     bool verbose;
     struct word_list debug;
 };
@@ -62,7 +62,8 @@ struct parts {
     /* The inventory's threads tell those who listen, under this lock, so that nobody is told who is
      * stopping; what they do is put keys on queues. */
     pthread_mutex_t listeners_lock;
-    bool listening; /* guarded by listeners_lock: validation and move are there */
+    bool listening;  /* guarded by listeners_lock, as the next: move is there */
+    bool validating; /* validation is there */
 };
 
 /* The folder of our own programs: where we lie. */
@@ -136,10 +137,11 @@ static int start_clients(struct parts *p, struct error **err)
     return p->client == NULL ? -1 : 0;
 }
 
-static void set_listening(struct parts *p, bool listening)
+static void set_listening(struct parts *p, bool listening, bool validating)
 {
     LOCK_SCOPE(&p->listeners_lock);
     p->listening = listening;
+    p->validating = validating;
 }
 
 static void inventory_changed(void *arg, const char *ns, const char *name)
@@ -147,10 +149,52 @@ static void inventory_changed(void *arg, const char *ns, const char *name)
     struct parts *p = arg;
     LOCK_SCOPE(&p->listeners_lock);
 
-    if (!p->listening)
-        return; /* before the controllers are there, or once they stop */
-    validation_wake(p->validation);
-    vm_move_inventory_changed(p->move, ns, name);
+    /* neither before they are there nor once they stop */
+    if (p->validating)
+        validation_wake(p->validation, ns, name);
+    if (p->listening)
+        vm_move_inventory_changed(p->move, ns, name);
+}
+
+static void machines_validated(void *arg, const char *ns, const char *name)
+{
+    struct parts *p = arg;
+    LOCK_SCOPE(&p->listeners_lock);
+
+    if (p->listening)
+        vm_move_inventory_changed(p->move, ns, name);
+}
+
+static void rules_troubled(void *arg)
+{
+    struct parts *p = arg;
+    LOCK_SCOPE(&p->listeners_lock);
+
+    if (p->listening)
+        vm_move_rules_changed(p->move);
+}
+
+static int start_validation(struct parts *p, struct error **err)
+{
+    CLEANUP(str) char *dir = path_join(p->dir, "validation");
+    const struct validation_options options = {
+        .client = p->client,
+        .inventory = p->inventory,
+        .ns = p->options->main_namespace,
+        .folder = p->options->policy_dir,
+        .dir = dir,
+        .stand_in = p->server != NULL,
+        .on_validated = machines_validated,
+        .on_trouble = rules_troubled,
+        .arg = p,
+    };
+
+    if (dir_make(dir, 0700, err) == -1 || validation_start(&options, &p->validation, err) == -1)
+        return -1;
+    if (p->server != NULL)
+        apiserver_mount(p->server, "/v1/data", validation_handle, p->validation);
+    set_listening(p, false, true);
+    return 0;
 }
 
 static int start_controllers(struct parts *p, struct error **err)
@@ -171,25 +215,18 @@ static int start_controllers(struct parts *p, struct error **err)
         apiserver_mount(p->server, "/schema", inventory_handle, p->inventory);
     }
 
-    const struct validation_options validation_options = {
-        .client = p->client,
-        .inventory = p->inventory,
-        .ns = p->options->main_namespace,
-        .folder = p->options->policy_dir,
-    };
-    if (validation_start(&validation_options, &p->validation, err) == -1)
+    if (!p->options->no_validation && start_validation(p, err) == -1)
         return -1;
-    if (p->server != NULL)
-        apiserver_mount(p->server, "/v1/data", validation_handle, p->validation);
 
     const struct vm_move_options move_options = {
         .client = p->client,
         .inventory = p->inventory,
+        .validation = p->validation,
         .main_namespace = p->options->main_namespace,
     };
     if (vm_move_start(&move_options, &p->move, err) == -1)
         return -1;
-    set_listening(p, true);
+    set_listening(p, true, p->validation != NULL);
     return 0;
 }
 
@@ -219,7 +256,7 @@ static void stop(struct parts *p, bool machines_too)
 {
     struct error *err = NULL;
 
-    set_listening(p, false);
+    set_listening(p, false, false);
     if (p->move != NULL)
         vm_move_stop(p->move);
     if (p->node != NULL && machines_too && node_stop_all(p->node, &err) == -1) {
@@ -327,6 +364,8 @@ static int daemon_main(const struct command *self, int argc, char **argv)
         {"no-node", 0, OPTION_FLAG, &options.no_node, NULL, "run no pods and no machines"},
         {"no-controllers", 0, OPTION_FLAG, &options.no_controllers, NULL,
          "run no inventory and no controllers"},
+        {"no-validation", 0, OPTION_FLAG, &options.no_validation, NULL,
+         "judge no machines by policies"},
         {"ready-fd", 0, OPTION_INT, &options.ready_fd, "FD", "write one line there when ready"},
         {"verbose", 'v', OPTION_FLAG, &options.verbose, NULL, "log each step"},
         {"debug", 'D', OPTION_LIST, &options.debug, "COMPONENT", "log a component's details"},

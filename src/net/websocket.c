@@ -82,12 +82,15 @@ bool websocket_accept(const struct http_request *request, struct http_response *
     const char *offered = http_request_header(request, "Sec-WebSocket-Protocol");
     unsigned char digest[CRYPTO_SHA1_SIZE];
 
-    *protocol = NULL;
-    for (size_t i = 0; protocols[i] != NULL && *protocol == NULL; i++)
+    const char *chosen = NULL;
+
+    for (size_t i = 0; protocols != NULL && protocols[i] != NULL && chosen == NULL; i++)
         if (offers(offered, protocols[i]))
-            *protocol = protocols[i];
+            chosen = protocols[i];
+    if (protocol != NULL)
+        *protocol = chosen;
     if (upgrade == NULL || strcasecmp(upgrade, "websocket") != 0 || key == NULL ||
-        *protocol == NULL)
+        (protocols != NULL && chosen == NULL))
         return false;
 
     CLEANUP(str) char *text = xasprintf("%s" HANDSHAKE_GUID, key);
@@ -96,7 +99,8 @@ bool websocket_accept(const struct http_request *request, struct http_response *
     http_response_add_header(response, "Upgrade", "websocket");
     http_response_add_header(response, "Connection", "Upgrade");
     http_response_add_header(response, "Sec-WebSocket-Accept", accept);
-    http_response_add_header(response, "Sec-WebSocket-Protocol", *protocol);
+    if (chosen != NULL)
+        http_response_add_header(response, "Sec-WebSocket-Protocol", chosen);
     return http_response_upgrade(response);
 }
 

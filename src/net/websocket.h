@@ -39,9 +39,10 @@ struct websocket_frame {
 int websocket_parse(char *text, size_t len, struct websocket_frame *frame, size_t *consumed,
                     struct error **err);
 
-/* Answers the handshake; PROTOCOLS (NULL at the end) are those we speak, the best first, *PROTOCOL becomes the
- * first of them that the client offers.  False: the request is no
- * handshake or offers none of them, nothing was sent. */
+/* Answers the handshake; PROTOCOLS (NULL at the end) are those we speak, the best first, and
+ * *PROTOCOL becomes the first of them that the client offers.  PROTOCOLS NULL: no subprotocol is
+ * spoken, whatever is offered, and PROTOCOL may be NULL.  False: the request is no handshake or
+ * offers none of them, nothing was sent. */
 bool websocket_accept(const struct http_request *request, struct http_response *response,
                       const char *const *protocols, const char **protocol);
 

@@ -19,6 +19,7 @@ struct policy_files {
     struct source_list sources; /* names and texts are owned */
     struct arena arena;         /* of data */
     const struct rval *data;    /* NULL if there is none */
+    uint64_t data_digest;
 };
 
 enum { FOLDER_DEPTH_MAX = 32 };
@@ -79,6 +80,14 @@ static const struct rval *merge(struct arena *arena, const struct rval *a, const
     return a;
 }
 
+/* FNV-1a. */
+static uint64_t add_bytes(uint64_t hash, const void *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ ((const unsigned char *)data)[i]) * 1099511628211ULL;
+    return (hash ^ 0xFF) * 1099511628211ULL;
+}
+
 static int add_data(struct policy_files *files, const char *path, struct span text,
                     struct error **err)
 {
@@ -88,6 +97,8 @@ static int add_data(struct policy_files *files, const char *path, struct span te
     if (value->type != RVAL_OBJECT)
         return error_set(err, ERROR_INVALID, "\"%s\": data must be an object", path);
     files->data = files->data != NULL ? merge(&files->arena, files->data, value) : value;
+    files->data_digest = add_bytes(files->data_digest, path, strlen(path));
+    files->data_digest = add_bytes(files->data_digest, text.ptr, text.len);
     return 0;
 }
 
@@ -159,14 +170,6 @@ void policy_files_set_revision(struct policy_files *files, int64_t revision)
     files->data = files->data != NULL ? merge(arena, files->data, outer) : outer;
 }
 
-/* FNV-1a. */
-static uint64_t add_bytes(uint64_t hash, const void *data, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ ((const unsigned char *)data)[i]) * 1099511628211ULL;
-    return (hash ^ 0xFF) * 1099511628211ULL;
-}
-
 uint64_t policy_files_digest(const struct policy_files *files)
 {
     uint64_t hash = 14695981039346656037ULL;
@@ -175,7 +178,7 @@ uint64_t policy_files_digest(const struct policy_files *files)
         hash = add_bytes(hash, source->file, strlen(source->file));
         hash = add_bytes(hash, source->text.ptr, source->text.len);
     }
-    return hash;
+    return add_bytes(hash, &files->data_digest, sizeof(files->data_digest));
 }
 
 struct rego *policy_files_compile(const struct policy_files *files, bool no_index,

@@ -34,7 +34,7 @@ const struct rego_source *policy_files_get(const struct policy_files *files, siz
  * rules_version. */
 void policy_files_set_revision(struct policy_files *files, int64_t revision);
 
-/* A number that follows from all names and texts. */
+/* A number that follows from all names and texts, data included. */
 uint64_t policy_files_digest(const struct policy_files *files);
 
 /* Compiles everything together; NULL with diagnostics. */

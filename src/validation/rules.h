@@ -15,19 +15,25 @@
 struct error;
 struct rules;
 
-/* FOLDER may be NULL.  Starts with the default policies, which must be sound. */
-struct rules *rules_new(const char *folder, struct error **err);
+/* FOLDER (of users' rules) may be NULL.  DIR is where the revision is kept over restarts; NULL: it
+ * begins at 0 again.  Starts with the default policies, which must be sound. */
+struct rules *rules_new(const char *folder, const char *dir, struct error **err);
 void rules_free(struct rules *rules);
 
 /* Reads the folder again and takes TEXTS, an object of file names and texts (names that do not end
- * ".rego" are left out; NULL for none).  1 if the rules changed, 0 if the content is the same, -1
- * if the new content is not sound: the old rules stay, and rules_get_trouble tells why. */
-int rules_update(struct rules *rules, const json_t *texts);
+ * ".rego" are left out; NULL for none), which come from SOURCE ("ConfigMap ns/name").  1 if the
+ * rules changed, 0 if the content is the same, -1 if the new content is not sound: the old rules
+ * stay, and rules_get_trouble tells why. */
+int rules_update(struct rules *rules, const json_t *texts, const char *source);
 
 /* The set in force, with a reference for the caller, and its revision. */
 struct rego *rules_get(struct rules *rules, int64_t *revision);
 
-/* Why the last update was refused, {file, line, message} and owned by the caller, or NULL. */
+/* Why the last update was refused, {source, file, line, code, message} and owned by the caller, or
+ * NULL. */
 json_t *rules_get_trouble(struct rules *rules);
+
+/* The files in force that are written in version 0 of the language, as a new array of names. */
+json_t *rules_list_old(struct rules *rules);
 
 DEFINE_CLEANUP(rules, struct rules *, rules_free)

@@ -117,7 +117,7 @@ static void write_rule(const char *dir, const char *name, const char *text)
 TEST(a_bad_rule_leaves_the_old_ones_in_force)
 {
     CLEANUP(error) struct error *err = NULL;
-    CLEANUP(rules) struct rules *rules = rules_new(NULL, &err);
+    CLEANUP(rules) struct rules *rules = rules_new(NULL, NULL, &err);
     int64_t revision = -1;
     json_auto_t *good = obj_pack(
         "{s:s}", "mine.rego",
@@ -127,9 +127,9 @@ TEST(a_bad_rule_leaves_the_old_ones_in_force)
     json_auto_t *bad = obj_pack("{s:s}", "mine.rego", "package a\n\np { x > 1 }\n");
 
     CHECK(rules != NULL);
-    CHECK_INT(rules_update(rules, good), 1);
-    CHECK_INT(rules_update(rules, good), 0);
-    CHECK_INT(rules_update(rules, bad), -1);
+    CHECK_INT(rules_update(rules, good, "here"), 1);
+    CHECK_INT(rules_update(rules, good, "here"), 0);
+    CHECK_INT(rules_update(rules, bad, "here"), -1);
     json_auto_t *trouble = rules_get_trouble(rules);
     CHECK_STR(obj_str(trouble, "file", ""), "mine.rego");
     CHECK_INT(obj_int(trouble, "line", 0), 3);
@@ -137,7 +137,7 @@ TEST(a_bad_rule_leaves_the_old_ones_in_force)
 
     CLEANUP(rego) struct rego *set = rules_get(rules, &revision);
     CHECK_INT(revision, 1);
-    CHECK_INT(rules_update(rules, good), 0);
+    CHECK_INT(rules_update(rules, good, "here"), 0);
     CHECK(rules_get_trouble(rules) == NULL);
 }
 
@@ -147,19 +147,19 @@ TEST(the_version_grows_with_the_content_of_a_folder)
     CLEANUP(str) char *prefix = path_join(test_dir(), "rules.");
     CLEANUP(str) char *dir = dir_make_temp(prefix, &err);
     write_rule(dir, "a.rego", "package a\n\nimport rego.v1\n\np := 1\n");
-    CLEANUP(rules) struct rules *rules = rules_new(dir, &err);
+    CLEANUP(rules) struct rules *rules = rules_new(dir, NULL, &err);
     int64_t revision;
 
-    CHECK_INT(rules_update(rules, NULL), 1);
+    CHECK_INT(rules_update(rules, NULL, "here"), 1);
     write_rule(dir, "a.rego", "package a\n\nimport rego.v1\n\np := 2\n");
-    CHECK_INT(rules_update(rules, NULL), 1);
+    CHECK_INT(rules_update(rules, NULL, "here"), 1);
     CLEANUP(rego) struct rego *set = rules_get(rules, &revision);
     CHECK_INT(revision, 2);
 }
 
 /* --- swaps under load ------------------------------------------------------------------------- */
 
-enum { READERS = 8, SWAPS = 50 };
+enum { READERS = 8, SWAPS = 50 }; /* GANTRY_SWAPS says another number */
 
 struct load {
     struct rules *rules;
@@ -199,19 +199,21 @@ static void swap(struct load *load, int n)
     CLEANUP(str) char *a = xasprintf("package swap\n\na = %d\n", n);
     CLEANUP(str) char *b = xasprintf("package swap\n\nb = %d\n", n);
     json_auto_t *texts = obj_pack("{s:s, s:s}", "a.rego", a, "b.rego", b);
-    CHECK_INT(rules_update(load->rules, texts), 1);
+    CHECK_INT(rules_update(load->rules, texts, "here"), 1);
 }
 
 TEST(no_evaluation_sees_half_a_set)
 {
     CLEANUP(error) struct error *err = NULL;
-    struct load load = {.rules = rules_new(NULL, &err)};
+    struct load load = {.rules = rules_new(NULL, NULL, &err)};
+    const char *wanted = getenv("GANTRY_SWAPS");
+    int swaps = wanted != NULL ? (int)strtol(wanted, NULL, 10) : SWAPS;
     struct thread threads[READERS] = {0};
 
     swap(&load, 0);
     for (int i = 0; i < READERS; i++)
         CHECK_OK(thread_start(&threads[i], "reader", read_all, &load, &err), err);
-    for (int n = 1; n <= SWAPS; n++)
+    for (int n = 1; n <= swaps; n++)
         swap(&load, n);
     load.stop = true;
     for (int i = 0; i < READERS; i++)

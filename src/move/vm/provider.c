@@ -14,7 +14,9 @@
 #include "move/vm/provider_pair.h"
 #include "move/vm/provider_secret.h"
 #include "source/source.h"
+#include "validation/validation.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +121,22 @@ static void report_inventory(struct room *room, const json_t *provider, json_t *
     }
 }
 
+/* Machines go on being judged, by the rules from before. */
+static void report_rules(struct room *room, const json_t *provider, json_t *status)
+{
+    json_auto_t *trouble =
+        room->validation != NULL ? validation_get_trouble(room->validation) : NULL;
+
+    if (trouble == NULL || provider_is_host(provider))
+        return;
+    finding_add(status, "ValidationRulesNotValid", CONDITION_WARN, "RuleNotValid",
+                "correct the rule; it is read again by itself",
+                "users' validation rules are not taken, those before stay in force: %s: \"%s\" "
+                "line %" PRId64 ": %s",
+                obj_str(trouble, "source", "rules"), obj_str(trouble, "file", ""),
+                obj_int(trouble, "line", 0), obj_str(trouble, "message", ""));
+}
+
 static void finish(json_t *status)
 {
     bool blocked = conditions_is_blocked(status);
@@ -187,6 +205,7 @@ int provider_reconcile(void *arg, const char *ns, const char *name, struct cance
     conditions_begin(edit.status);
     if (examine(room, &edit, cancel, err) == -1)
         return -1;
+    report_rules(room, edit.object, edit.status);
     finish(edit.status);
     conditions_end(edit.status);
 

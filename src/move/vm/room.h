@@ -17,6 +17,7 @@
 struct error;
 struct inventory;
 struct scheduler;
+struct validation;
 
 struct room {
     struct kube_client *client;
@@ -24,6 +25,7 @@ struct room {
     struct scheduler *scheduler;
     const char *main_namespace;
     struct event_recorder *events; /* or NULL: nobody listens */
+    struct validation *validation; /* or NULL: machines are not judged */
 };
 
 /* An object that is being reconciled. */

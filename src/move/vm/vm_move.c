@@ -286,6 +286,7 @@ int vm_move_start(const struct vm_move_options *options, struct vm_move **out, s
     move->main_namespace = xstrdup(options->main_namespace);
     move->room = (struct room){.client = options->client,
                                .inventory = options->inventory,
+                               .validation = options->validation,
                                .scheduler = scheduler_new(wake_plan, move),
                                .main_namespace = move->main_namespace};
     move->room.events = event_recorder_new(options->client, "forklift-controller", "gantryd");
@@ -330,4 +331,9 @@ void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *p
     add_all(move->controllers[CONTROLLER_NETWORK_MAP], move->caches[CACHE_NETWORK_MAP]);
     add_all(move->controllers[CONTROLLER_STORAGE_MAP], move->caches[CACHE_STORAGE_MAP]);
     add_all(move->controllers[CONTROLLER_PLAN], move->caches[CACHE_PLAN]);
+}
+
+void vm_move_rules_changed(struct vm_move *move)
+{
+    add_all(move->controllers[CONTROLLER_PROVIDER], move->caches[CACHE_PROVIDER]);
 }

@@ -8,11 +8,13 @@
 struct error;
 struct inventory;
 struct kube_client;
+struct validation;
 struct vm_move;
 
 struct vm_move_options {
     struct kube_client *client;
     struct inventory *inventory;
+    struct validation *validation; /* or NULL: there is none */
     const char *main_namespace;
 };
 
@@ -21,3 +23,6 @@ void vm_move_stop(struct vm_move *move);
 
 /* For the inventory's on_change. */
 void vm_move_inventory_changed(void *move, const char *provider_ns, const char *provider_name);
+
+/* Users' validation rules became wrong or right: providers tell. */
+void vm_move_rules_changed(struct vm_move *move);
