@@ -8,6 +8,7 @@
 #include "kube/meta.h"
 #include "kube/names.h"
 #include "kube/quantity.h"
+#include "move/vm/disk_names.h"
 #include "move/vm/labels.h"
 #include "move/vm/vm_status.h"
 
@@ -119,6 +120,7 @@ static void put_disks(const struct vm_run *run, const json_t *claims, json_t *vm
 {
     const char *bus = is_compatible(run) ? "sata" : "virtio";
     int64_t boot = boot_disk(run);
+    json_auto_t *used = json_object();
 
     if (boot >= (int64_t)json_array_size(claims))
         boot = -1;
@@ -128,7 +130,8 @@ static void put_disks(const struct vm_run *run, const json_t *claims, json_t *vm
     obj_take(vm, DOMAIN ".devices.disks", json_array());
     obj_take(vm, "spec.template.spec.volumes", json_array());
     for (size_t i = 0; i < json_array_size(claims); i++) {
-        CLEANUP(str) char *name = xasprintf("vol-%zu", i);
+        const char *claim = meta_name(json_array_get(claims, i));
+        CLEANUP(str) char *name = volume_name_make(run, i, claim, used);
         json_t *disk = obj_pack("{s:s, s:{s:s}}", "name", name, "disk", "bus", bus);
         if (boot == (int64_t)i)
             obj_put_int(disk, "bootOrder", 1);
@@ -139,16 +142,15 @@ static void put_disks(const struct vm_run *run, const json_t *claims, json_t *vm
         obj_take(vm, DOMAIN ".devices.disks[]", disk);
         obj_take(vm, "spec.template.spec.volumes[]",
                  obj_pack("{s:s, s:{s:s}}", "name", name, "persistentVolumeClaim", "claimName",
-                          meta_name(json_array_get(claims, i))));
+                          claim));
     }
 }
 
 static void put_nic(const struct vm_run *run, const struct machine_nic *nic,
-                    const json_t *destination, size_t count, json_t *vm)
+                    const json_t *destination, const char *name, json_t *vm)
 {
     const char *type = obj_str(destination, "type", "");
     bool pod = str_eq(type, "pod");
-    CLEANUP(str) char *name = xasprintf("net-%zu", count);
     json_t *interface = obj_pack("{s:s, s:s, s:{}}", "name", name, "model",
                                  is_compatible(run) ? "e1000e" : "virtio",
                                  pod ? "masquerade" : "bridge");
@@ -167,6 +169,7 @@ static void put_nic(const struct vm_run *run, const struct machine_nic *nic,
 
 static void put_nics(struct vm_run *run, json_t *vm)
 {
+    json_auto_t *used = json_object();
     size_t count = 0;
 
     obj_take(vm, DOMAIN ".devices.interfaces", json_array());
@@ -176,8 +179,10 @@ static void put_nics(struct vm_run *run, json_t *vm)
         const struct machine_nic *nic = &run->machine->nics.ptr[i];
         const json_t *destination = mapping_take_network(&run->view->networks, nic);
         const char *type = obj_str(destination, "type", "ignored");
-        if (!str_eq(type, "ignored"))
-            put_nic(run, nic, destination, count++, vm);
+        if (str_eq(type, "ignored"))
+            continue;
+        CLEANUP(str) char *name = network_name_make(run, count++, destination, used);
+        put_nic(run, nic, destination, name, vm);
     }
     mapping_release(&run->view->networks);
 }

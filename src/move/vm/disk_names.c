@@ -8,73 +8,36 @@
 #include "base/text.h"
 #include "data/obj.h"
 #include "kube/meta.h"
-#include "kube/names.h"
-#include "lang/template/template.h"
 #include "move/vm/labels.h"
+#include "move/vm/name_templates.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BUILT_IN "{{trunc 15 .PlanName}}-{{trunc 15 .TargetVmName}}-disk-{{.DiskIndex}}"
-
-/* What a template sees.  A source that knows no root disk has the first. */
-static json_t *variables(const char *vm, const char *target, const char *plan, const char *id,
-                         size_t index, const char *file)
+static struct name_subject subject_of(const struct vm_run *run)
 {
-    return obj_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:s, s:s}", "VmName", vm,
-                    "TargetVmName", target, "PlanName", plan, "VmId", id, "DiskIndex", (int)index,
-                    "RootDiskIndex", 0, "Shared", 0, "FileName", file, "WinDriveLetter", "",
-                    "DiskId", "");
-}
-
-/* The template's result: a label, perhaps with a '-' behind it.  Owned by the caller. */
-static char *render(const char *template, const json_t *data, struct error **err)
-{
-    CLEANUP(str) char *text =
-        template_render_text("pvcNameTemplate", template, data, TEMPLATE_STRUCT, err);
-
-    if (text == NULL)
-        return NULL;
-    struct span name = span_trim(span_of(text));
-    size_t len = name.len;
-    while (len > 0 && name.ptr[len - 1] == '-')
-        len--;
-    if (!name_is_label(name.ptr, len)) {
-        error_set(err, ERROR_INVALID, "pvcNameTemplate gives \"%.*s\", which is no valid name",
-                  (int)name.len, name.ptr);
-        error_hint(err, "use letters of lower case, digits and '-', at most 63");
-        return NULL;
-    }
-    return xstrndup(name.ptr, len);
-}
-
-static const char *find_template(const struct vm_run *run)
-{
-    const char *own = obj_str(run->status, "pvcNameTemplate", "");
-    const char *of_plan = obj_str(run->view->plan, "spec.pvcNameTemplate", "");
-    const char *of_all = run->view->settings.pvc_name_template;
-
-    if (own[0] != '\0')
-        return own;
-    if (of_plan[0] != '\0')
-        return of_plan;
-    return !str_is_empty(of_all) ? of_all : BUILT_IN;
+    return (struct name_subject){.vm = obj_str(run->status, "name", ""),
+                                 .target = vm_run_target_name(run),
+                                 .plan = meta_name(run->view->plan),
+                                 .id = vm_run_id(run)};
 }
 
 void disk_name_make(struct vm_run *run, size_t index, struct disk_name *name)
 {
-    const char *plan = meta_name(run->view->plan);
+    const struct name_subject subject = subject_of(run);
+    const char *template = name_template_find(NAME_OF_CLAIM, run->status, run->view->plan,
+                                              run->view->settings.pvc_name_template);
     CLEANUP(error) struct error *failure = NULL;
-    json_auto_t *data =
-        variables(obj_str(run->status, "name", ""), vm_run_target_name(run), plan, vm_run_id(run),
-                  index, run->machine->disks.ptr[index].name);
-    CLEANUP(str) char *text = render(find_template(run), data, &failure);
+    json_auto_t *data = name_data_claim(&subject, index, &run->machine->disks.ptr[index]);
+    CLEANUP(str)
+    char *text = name_template_render(
+        NAME_OF_CLAIM, template != NULL ? template : DISK_NAME_BUILT_IN, data, &failure);
 
     name->generate = obj_bool(run->view->plan, "spec.pvcNameTemplateUseGenerateName", true);
     if (text == NULL) {
         log_warn_error(failure, "a volume gets another name");
         name->generate = true;
-        name->text = labels_name_prefix("%s-%s", plan, vm_run_id(run));
+        name->text = labels_name_prefix("%s-%s", subject.plan, subject.id);
         return;
     }
     name->text = name->generate ? labels_name_prefix("%s", text) : xstrdup(text);
@@ -86,12 +49,54 @@ void disk_name_reset(struct disk_name *name)
     memset(name, 0, sizeof(*name));
 }
 
-int disk_name_check(const char *template, struct error **err)
+/* By the template for USE with DATA; NULL if there is none, it fails, or the name is used. */
+static char *render(const struct vm_run *run, enum name_use use, const json_t *data,
+                    const json_t *used)
 {
-    json_auto_t *data = variables("vm", "vm", "plan", "id", 0, "disk");
+    const char *template = name_template_find(use, run->status, run->view->plan, NULL);
+    CLEANUP(error) struct error *failure = NULL;
 
-    if (str_is_empty(template))
-        return 0;
-    CLEANUP(str) char *text = render(template, data, err);
-    return text == NULL ? -1 : 0;
+    if (template == NULL)
+        return NULL;
+    CLEANUP(str) char *text = name_template_render(use, template, data, &failure);
+    if (text == NULL)
+        log_warn_error(failure, "a part of the target machine gets its usual name");
+    else if (json_object_get(used, text) != NULL)
+        log_warn("a name is used already, a part of the target machine gets its usual one: "
+                 "template=%s name=%s",
+                 name_template_field(use), text);
+    else
+        return steal(&text);
+    return NULL;
+}
+
+/* TEXT, or else PREFIX and a number that nobody has. */
+static char *settle(char *text, const char *prefix, size_t index, json_t *used)
+{
+    for (size_t n = index; text == NULL; n++) {
+        text = xasprintf("%s-%zu", prefix, n);
+        if (json_object_get(used, text) == NULL)
+            break;
+        free(text);
+        text = NULL;
+    }
+    json_object_set_new(used, text, json_true());
+    return text;
+}
+
+char *volume_name_make(const struct vm_run *run, size_t index, const char *claim, json_t *used)
+{
+    const struct name_subject subject = subject_of(run);
+    json_auto_t *data = name_data_volume(&subject, index, claim);
+
+    return settle(render(run, NAME_OF_VOLUME, data, used), "vol", index, used);
+}
+
+char *network_name_make(const struct vm_run *run, size_t index, const json_t *destination,
+                        json_t *used)
+{
+    const struct name_subject subject = subject_of(run);
+    json_auto_t *data = name_data_network(&subject, index, destination);
+
+    return settle(render(run, NAME_OF_NETWORK, data, used), "net", index, used);
 }

@@ -6,6 +6,7 @@
 #include "data/obj.h"
 #include "inventory/inventory.h"
 #include "source/source.h"
+#include "validation/validation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 enum { DISK_BYTES = 3 * 1024 * 1024 + 512 };
 
 static json_t *objects; /* kind to array */
+static json_t *trouble; /* of users' rules, or NULL */
 static bool complete, power_on;
 static const char *test_failure, *problem_where, *problem_what;
 
@@ -123,6 +125,7 @@ void fake_source_reset(void)
     power_on = false;
     test_failure = problem_where = problem_what = NULL;
     ops.can_power = false;
+    fake_source_set_rules_trouble(NULL);
     fake_source_add("Network", "net-1", "VM Network");
     fake_source_add("Storage", "group", "Dummy storage for source provider src");
 }
@@ -236,4 +239,17 @@ struct source *inventory_get_source(struct inventory *inventory, const char *ns,
 
 void inventory_put_source(struct inventory *inventory, struct source *source)
 {
+}
+
+/* --- and of validation -------------------------------------------------------------------------- */
+
+void fake_source_set_rules_trouble(json_t *value)
+{
+    json_decref(trouble);
+    trouble = value;
+}
+
+json_t *validation_get_trouble(struct validation *validation)
+{
+    return json_incref(trouble);
 }

@@ -27,3 +27,6 @@ bool fake_source_is_on(void);
 /* What the connection test fails with, and what the collector complains of; NULL: nothing. */
 void fake_source_set_test(const char *failure);
 void fake_source_set_problem(const char *where, const char *what);
+
+/* What validation says is wrong with users' rules; takes TROUBLE, NULL for nothing. */
+void fake_source_set_rules_trouble(json_t *trouble);

@@ -9,8 +9,8 @@
 #include "kube/kinds.h"
 #include "kube/meta.h"
 #include "kube/names.h"
-#include "move/vm/disk_names.h"
 #include "move/vm/hook_check.h"
+#include "move/vm/plan_check_names.h"
 #include "move/vm/vm_status.h"
 
 #include <string.h>
@@ -190,31 +190,6 @@ static void check_v2v_image(struct plan_view *view)
                     "write it as HOST/PATH:TAG", "\"%s\" is no image reference", image);
 }
 
-static void check_template(struct plan_view *view, const char *where, const char *template)
-{
-    CLEANUP(error) struct error *failure = NULL;
-
-    if (disk_name_check(template, &failure) == 0)
-        return;
-    CLEANUP(str) char *why = error_format(failure);
-    CLEANUP(str) char *item = xasprintf("%s: %s", where, why);
-    finding_add_item(view->status, "NotValid", CONDITION_CRITICAL, "PVCNameTemplate",
-                     error_get_hint(failure), "templates for the names of volumes are not valid",
-                     item);
-}
-
-static void check_templates(struct plan_view *view)
-{
-    const json_t *vms = obj_arr(view->plan, "spec.vms");
-
-    check_template(view, "plan", obj_str(view->plan, "spec.pvcNameTemplate", NULL));
-    for (size_t i = 0; i < json_array_size(vms); i++) {
-        const json_t *vm = json_array_get(vms, i);
-        check_template(view, obj_str(vm, "name", obj_str(vm, "id", "")),
-                       obj_str(vm, "pvcNameTemplate", NULL));
-    }
-}
-
 int plan_check(struct plan_view *view, bool with_vms, struct error **err)
 {
     check_type(view);
@@ -225,6 +200,6 @@ int plan_check(struct plan_view *view, bool with_vms, struct error **err)
         check_hooks(view, err) == -1)
         return -1;
     check_v2v_image(view);
-    check_templates(view);
+    plan_check_templates(view);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "kube/meta.h"
 #include "kube/names.h"
 #include "move/vm/plan_check.h"
+#include "move/vm/plan_check_names.h"
 #include "move/vm/plan_check_vsphere.h"
 #include "move/vm/vm_status.h"
 
@@ -20,6 +21,7 @@ struct scan {
     struct plan_view *view;
     struct map *ids;          /* source ids seen */
     struct map *target_names; /* explicit target names seen */
+    struct map *claims;       /* whole names of claims, to machines' */
     json_t *target_vms;       /* all machines of the destination */
 };
 
@@ -209,7 +211,8 @@ static void check_concerns(struct scan *scan, const json_t *vm)
     }
 }
 
-static int check_machine(struct scan *scan, const json_t *vm, struct error **err)
+static int check_machine(struct scan *scan, const json_t *ref, const json_t *vm,
+                         struct error **err)
 {
     struct plan_view *view = scan->view;
     CLEANUP(machine) struct machine *machine = NULL;
@@ -227,6 +230,7 @@ static int check_machine(struct scan *scan, const json_t *vm, struct error **err
     check_networks(scan, machine);
     check_disks(scan, machine);
     check_macs(scan, machine);
+    plan_check_machine_names(view, ref, machine, scan->claims);
     return str_eq(view->provider_type, "vsphere") ? plan_check_vsphere(view, vm, machine, err) : 0;
 }
 
@@ -243,7 +247,7 @@ static int check_vm(struct scan *scan, const json_t *ref, struct error **err)
     check_names(scan, ref, vm);
     check_existing(scan, ref, vm);
     check_concerns(scan, vm);
-    return check_machine(scan, vm, err);
+    return check_machine(scan, ref, vm, err);
 }
 
 int plan_check_vms(struct plan_view *view, struct error **err)
@@ -258,10 +262,12 @@ int plan_check_vms(struct plan_view *view, struct error **err)
     struct scan scan = {.view = view,
                         .ids = map_new(),
                         .target_names = map_new(),
+                        .claims = map_new(),
                         .target_vms = target_vms};
     for (size_t i = 0; result == 0 && i < json_array_size(vms); i++)
         result = check_vm(&scan, json_array_get(vms, i), err);
     map_free(scan.ids, NULL);
     map_free(scan.target_names, NULL);
+    map_free(scan.claims, free);
     return result;
 }

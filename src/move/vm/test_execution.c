@@ -123,6 +123,30 @@ TEST(volumes_are_called_as_the_nearest_template_says)
     CHECK(fake_cluster_get(scene.cluster, &KIND_PVC, "target", "own-7") != NULL);
 }
 
+TEST(volumes_and_networks_of_the_machine_are_called_by_templates)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 2, 2, SCENE_RAW);
+    obj_put_bool(scene_plan(&scene), "spec.pvcNameTemplateUseGenerateName", false);
+    obj_put_str(scene_plan(&scene), "spec.volumeNameTemplate",
+                "{{trunc 6 .PVCName}}-v{{.VolumeIndex}}");
+    obj_put_str(scene_plan(&scene), "spec.networkNameTemplate",
+                "{{.TargetVmName}}-{{.NetworkType}}-{{.NetworkIndex}}");
+    obj_put_str(scene_plan(&scene), "spec.vms[1].networkNameTemplate", "nic-{{.VmId}}");
+    scene_migrate(&scene, "m");
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
+    const json_t *one = fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-1");
+    const json_t *two = fake_cluster_get(scene.cluster, &KIND_VM, "target", "vm-2");
+    CHECK_STR(obj_str(one, "spec.template.spec.volumes[1].name", ""), "plan-v-v1");
+    CHECK_STR(obj_str(one, "spec.template.spec.domain.devices.disks[1].name", ""), "plan-v-v1");
+    CHECK_STR(obj_str(one, "spec.template.spec.networks[0].name", ""), "vm-1-pod-0");
+    CHECK_STR(obj_str(one, "spec.template.spec.domain.devices.interfaces[0].name", ""),
+              "vm-1-pod-0");
+    CHECK_STR(obj_str(two, "spec.template.spec.networks[0].name", ""), "nic-2");
+}
+
 TEST(keeps_what_a_hook_printed_and_how_it_ended)
 {
     CLEANUP(scene) struct scene scene;

@@ -153,6 +153,28 @@ static void template_without_name(struct scene *s)
     obj_put_str(spec_of(s), "vms[1].pvcNameTemplate", "{{upper .VmName}}");
 }
 
+static void long_volume_name(struct scene *s)
+{
+    obj_put_str(spec_of(s), "vms[1].volumeNameTemplate", "{{repeat 64 \"v\"}}");
+}
+static void same_volume_names(struct scene *s)
+{
+    obj_put_str(spec_of(s), "volumeNameTemplate", "disk");
+}
+static void unknown_network_field(struct scene *s)
+{
+    obj_put_str(spec_of(s), "networkNameTemplate", "{{.VolumeIndex}}");
+}
+static void bad_network_name_of_a_vm(struct scene *s)
+{
+    obj_put_str(spec_of(s), "networkNameTemplate", "{{if eq .VmName \"vm-2\"}}A{{else}}a{{end}}");
+}
+static void same_claims(struct scene *s)
+{
+    obj_put_bool(spec_of(s), "pvcNameTemplateUseGenerateName", false);
+    obj_put_str(spec_of(s), "pvcNameTemplate", "disk-{{.DiskIndex}}");
+}
+
 TEST(one_finding_is_one_condition_that_names_what_and_where)
 {
     /* clang-format off */
@@ -193,6 +215,11 @@ TEST(one_finding_is_one_condition_that_names_what_and_where)
         {no_transfer_network,   "TransferNetworkNotValid",      "Critical", "NotFound",     "default/fast"},
         {bad_template,          "NotValid",                     "Critical", "PVCNameTemplate", "plan: "},
         {template_without_name, "NotValid",                     "Critical", "PVCNameTemplate", "VM"},
+        {long_volume_name,      "NotValid",                     "Critical", "VolumeNameTemplate", "64 characters"},
+        {same_volume_names,     "NotValid",                     "Critical", "VolumeNameNotUnique", "vm-1: \\\"disk\\\""},
+        {unknown_network_field, "NotValid",                     "Critical", "NetworkNameTemplate", "plan: "},
+        {bad_network_name_of_a_vm, "NotValid",                  "Critical", "NetworkNameTemplate", "vm-2: "},
+        {same_claims,           "NotValid",                     "Critical", "PVCNameNotUnique", "vm-1 and vm-2"},
         {bad_image,             "VirtV2vImageNotValid",         "Critical", "NotValid",     "just-a-name"},
     };
     /* clang-format on */
@@ -200,7 +227,7 @@ TEST(one_finding_is_one_condition_that_names_what_and_where)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         CLEANUP(scene) struct scene scene;
 
-        scene_init(&scene, 2, 1, SCENE_HOOKS);
+        scene_init(&scene, 2, 2, SCENE_HOOKS);
         CHECK(scene_step(&scene));
         CHECK(object_is_ready(scene_plan(&scene)));
         cases[i].spoil(&scene);
@@ -418,6 +445,14 @@ static void wrong_login(struct scene *s) { fake_source_set_test("who are you"); 
 static void loading(struct scene *s) { fake_source_set_complete(false); }
 static void damaged(struct scene *s) { fake_source_set_problem("/srv/b.ova", "cut off"); }
 
+static void bad_rules(struct scene *s)
+{
+    s->room.validation = (struct validation *)(void *)s; /* the fake looks at nothing */
+    fake_source_set_rules_trouble(obj_pack("{s:s, s:s, s:i, s:s}", "source", "ConfigMap ns/rules",
+                                           "file", "mine.rego", "line", 3, "message",
+                                           "var x is unsafe"));
+}
+
 TEST(a_provider_tells_what_keeps_it_from_being_ready)
 {
     /* clang-format off */
@@ -435,6 +470,7 @@ TEST(a_provider_tells_what_keeps_it_from_being_ready)
         {wrong_login,   "ConnectionAuthFailed", "Critical", "Tested",        "who are you", "ConnectionFailed"},
         {loading,       "LoadInventory",        "Advisory", "Started",       "loaded",    "Staging"},
         {damaged,       "InventoryError",       "Warn",     "SourceDamaged", "/srv/b.ova: cut off", "Ready"},
+        {bad_rules,     "ValidationRulesNotValid", "Warn",  "RuleNotValid",  "line 3: var x is unsafe", "Ready"},
     };
     /* clang-format on */
 
