@@ -18,7 +18,7 @@ static const struct command subcommands[] = {
      policy_test},
     {"check", "PATH...", "say whether policies are sound", policy_check},
     {"fmt", "[--write | --check] FILE...", "lay policies out as usual", policy_fmt},
-    {"explain", "[-d PATH]... -i INPUT [--provider TYPE]",
+    {"explain", "[-d PATH]... VM | PROVIDER/VM | -i INPUT [--provider TYPE]",
      "say which rule raises a concern, and because of what", policy_explain},
     {"bench", "[-d PATH]... -i INPUT [--seconds N] [--no-index] [--json] [QUERY]",
      "measure evaluations per second", policy_bench},

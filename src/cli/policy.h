@@ -36,3 +36,14 @@ void policy_show_diags(const struct lang_diags *diags);
 /* Reads a JSON file ("-" for standard input) into ARENA. */
 int policy_read_input(const char *path, struct arena *arena, const struct rval **input,
                       struct error **err);
+
+/* --- machines of a home that runs; policy_vm.c ------------------------------------------------- */
+
+/* Reads the workload of VM ("NAME", "PROVIDER/NAME"; ids do as well) from the home in DIR (may be
+ * NULL) into ARENA; *PACKAGE becomes that of its provider's rules.  A name without a provider is
+ * looked for in all of namespace NS. */
+int policy_read_vm(const char *dir, const char *ns, const char *vm, struct arena *arena,
+                   const struct rval **input, const char **package, struct error **err);
+
+/* The rules of that home: the default policies and the ConfigMap's.  NULL after telling why. */
+struct rego *policy_compile_home(const char *dir, const char *ns);

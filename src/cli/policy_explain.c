@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/time.h"
+#include "cli/home.h"
 #include "lang/rego/json.h"
 
 #include <inttypes.h>
@@ -100,32 +101,56 @@ static int explain(struct rego *rego, const struct rval *input, const char *prov
     return EXIT_OK;
 }
 
-int policy_explain(const struct command *self, int argc, char **argv)
+/* What is explained, and where it is from. */
+struct wish {
+    struct policy_options options;
+    const char *input_path, *provider, *dir, *ns;
+    const char *vm; /* or NULL */
+};
+
+static int explain_wish(const struct wish *wish)
 {
-    struct policy_options options = {0};
-    const char *input_path = NULL, *provider = NULL;
-    struct option_spec specs[POLICY_OPTION_COUNT + 2] = {
-        [POLICY_OPTION_COUNT] = {"input", 'i', OPTION_TEXT, &input_path, "FILE",
-                                 "the machine, as the inventory shows its workload"},
-        {"provider", 0, OPTION_TEXT, &provider, "TYPE",
-         "vmware, ovirt, openstack, ova or hyperv (default: guessed)"},
-    };
-    CLEANUP(word_list) struct word_list words = {0};
     CLEANUP(arena) struct arena arena = {0};
     const struct rval *input = NULL;
+    const char *provider = wish->provider, *package = NULL;
     struct error *err = NULL;
 
-    policy_options_specs(&options, specs);
+    if (wish->vm != NULL &&
+        policy_read_vm(wish->dir, wish->ns, wish->vm, &arena, &input, &package, &err) == -1)
+        return command_fail(err);
+    if (wish->vm == NULL && policy_read_input(wish->input_path, &arena, &input, &err) == -1)
+        return command_fail(err);
+    CLEANUP(rego)
+    struct rego *rego = wish->vm != NULL && wish->options.paths.len == 0
+                            ? policy_compile_home(wish->dir, wish->ns)
+                            : policy_compile(&wish->options, NULL, false);
+    if (rego == NULL)
+        return EXIT_FAILED;
+    return explain(rego, input, provider != NULL ? provider : package);
+}
+
+int policy_explain(const struct command *self, int argc, char **argv)
+{
+    struct wish wish = {.ns = HOME_NAMESPACE};
+    struct option_spec specs[POLICY_OPTION_COUNT + 4] = {
+        [POLICY_OPTION_COUNT] = {"input", 'i', OPTION_TEXT, &wish.input_path, "FILE",
+                                 "a machine, as the inventory shows its workload"},
+        {"provider", 0, OPTION_TEXT, &wish.provider, "TYPE",
+         "vmware, ovirt, openstack, ova or hyperv (default: the machine's, or guessed)"},
+        {"namespace", 'n', OPTION_TEXT, &wish.ns, "NAME", "of the machine's provider"},
+        {"dir", 0, OPTION_TEXT, &wish.dir, "DIR", "the folder given to gantry up"},
+    };
+    CLEANUP(word_list) struct word_list words = {0};
+
+    policy_options_specs(&wish.options, specs);
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
-    if (status == -1 && input_path == NULL)
-        status = command_usage(self, "--input is needed");
-    if (status == -1 && policy_read_input(input_path, &arena, &input, &err) == -1)
-        status = command_fail(err);
+    if (status == -1 && (words.len > 1 || (words.len == 1) == (wish.input_path != NULL)))
+        status = command_usage(self, "a machine's name or --input is needed");
     if (status == -1) {
-        CLEANUP(rego) struct rego *rego = policy_compile(&options, NULL, false);
-        status = rego != NULL ? explain(rego, input, provider) : EXIT_FAILED;
+        wish.vm = words.len > 0 ? words.ptr[0] : NULL;
+        status = explain_wish(&wish);
     }
-    word_list_reset(&options.paths);
+    word_list_reset(&wish.options.paths);
     return status;
 }
 

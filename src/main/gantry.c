@@ -15,6 +15,8 @@ static const struct command commands[] = {
      "evaluate, test, check and explain policies", cmd_policy},
     {"status", "[--dir DIR]",
      "show whether gantry runs, where, and how it does", cmd_status},
+    {"get", "inventory NOUN [PROVIDER] [-q QUERY] [-o FORMAT]",
+     "list what a source has: machines, networks, storage, hosts", cmd_get},
     {"migrate", "FILE.ova [--name N] [--pre-hook PLAYBOOK] [--post-hook PLAYBOOK] [--raw]",
      "move the machine in an OVA file and follow it until it is there", cmd_migrate},
     {"follow", "MIGRATION [-n NAMESPACE]",

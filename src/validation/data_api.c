@@ -129,14 +129,25 @@ static bool is_on(const struct http_request *request, const char *name)
     return value != NULL && strcmp(value, "false") != 0;
 }
 
+static bool is_explained(const struct http_request *request)
+{
+    CLEANUP(str) char *how = http_request_query(request, "explain");
+    return how != NULL && strcmp(how, "off") != 0 && strcmp(how, "false") != 0;
+}
+
+/* Metrics and an explanation have their places in the answer; what is in them is ours. */
 static void answer_result(const struct http_request *request, struct http_response *response,
                           const struct rval *result, uint64_t steps)
 {
     CLEANUP(buf) struct buf body = BUF_INIT(ANSWER_MAX);
     buf_add_char(&body, '{');
     if (is_on(request, "metrics"))
-        buf_printf(&body, "\"metrics\":{\"counter_eval_steps\":%llu}%s", (unsigned long long)steps,
-                   result != NULL ? "," : "");
+        buf_printf(&body, "\"metrics\":{\"counter_eval_steps\":%llu},",
+                   (unsigned long long)steps);
+    if (is_explained(request))
+        buf_printf(&body, "\"explanation\":[\"%llu steps\"],", (unsigned long long)steps);
+    if (body.len > 1 && result == NULL)
+        body.len--; /* the last comma */
     if (result != NULL) {
         buf_add(&body, "\"result\":");
         rjson_write(&body, result, is_on(request, "pretty") ? RJSON_PRETTY : RJSON_COMPACT);

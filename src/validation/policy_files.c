@@ -1,5 +1,6 @@
 #include "validation/policy_files.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -186,4 +187,17 @@ struct rego *policy_files_compile(const struct policy_files *files, bool no_inde
 {
     const struct rego_options options = {.data = files->data, .no_index = no_index};
     return rego_compile(files->sources.ptr, files->sources.len, &options, diags);
+}
+
+const char *policy_package_of(const char *type)
+{
+    static const char *const rows[][2] = {{"vsphere", "vmware"},
+                                          {"ovirt", "ovirt"},
+                                          {"openstack", "openstack"},
+                                          {"ova", "ova"},
+                                          {"hyperv", "hyperv"}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (str_eq(rows[i][0], type))
+            return rows[i][1];
+    return NULL;
 }

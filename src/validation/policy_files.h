@@ -41,4 +41,8 @@ uint64_t policy_files_digest(const struct policy_files *files);
 struct rego *policy_files_compile(const struct policy_files *files, bool no_index,
                                   struct lang_diags *diags);
 
+/* The last part of the package with the rules for a Provider's type ("vmware" for "vsphere"), or
+ * NULL: its machines are not judged. */
+const char *policy_package_of(const char *type);
+
 DEFINE_CLEANUP(policy_files, struct policy_files *, policy_files_free)

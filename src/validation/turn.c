@@ -14,6 +14,7 @@
 #include "inventory/inventory.h"
 #include "lang/rego/json.h"
 #include "validation/internal.h"
+#include "validation/policy_files.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -53,20 +54,6 @@ void watched_free(void *arg)
     free(watched->uid);
     map_free(watched->marks, free);
     free(watched);
-}
-
-/* The package of the rules for a Provider's type, or NULL. */
-static const char *package_of(const char *type)
-{
-    static const char *const rows[][2] = {{"vsphere", "vmware"},
-                                          {"ovirt", "ovirt"},
-                                          {"openstack", "openstack"},
-                                          {"ova", "ova"},
-                                          {"hyperv", "hyperv"}};
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (str_eq(rows[i][0], type))
-            return rows[i][1];
-    return NULL;
 }
 
 /* --- what a machine stands on ------------------------------------------------------------------ */
@@ -289,7 +276,7 @@ static struct watched *need_watched(struct validation *v, const char *key, const
 size_t turn_take(struct validation *v, struct rego_eval *eval, int64_t revision,
                  const json_t *provider)
 {
-    const char *package = package_of(obj_str(provider, "spec.type", ""));
+    const char *package = policy_package_of(obj_str(provider, "spec.type", ""));
     struct turn t = {.v = v,
                      .ns = obj_str(provider, "metadata.namespace", ""),
                      .provider = obj_str(provider, "metadata.name", ""),
