@@ -114,7 +114,7 @@ static int cache_read(struct blob *blob, void *data, size_t len, uint64_t offset
 {
     struct cache_blob *cache = (struct cache_blob *)blob;
 
-    if (len > BLOB_CACHE_SMALL)
+    if (len >= BLOB_CACHE_SMALL)
         return blob_read(cache->inner, data, len, offset, err);
     for (char *to = data; len > 0;) {
         size_t room = BLOB_CACHE_BLOCK - (size_t)(offset % BLOB_CACHE_BLOCK);

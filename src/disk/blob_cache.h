@@ -11,7 +11,7 @@
 enum {
     BLOB_CACHE_BLOCK = 128 * 1024, /* bytes read at once and kept */
     BLOB_CACHE_BLOCKS = 32,
-    BLOB_CACHE_SMALL = 64 * 1024,  /* larger reads pass */
+    BLOB_CACHE_SMALL = 64 * 1024,  /* reads of this size and above pass: blocks of changes have it */
 };
 
 /* Takes INNER; extents and large reads pass through. */
