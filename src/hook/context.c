@@ -29,6 +29,7 @@ static const char plan_shape[] =
     "xfscompatibility:b tagmapping?(disabled:b labeltags:l)";
 
 #define BASE_OVA "id:s variant:s name:s revision:i"
+#define REF_VSPHERE "kind:s id:s"
 
 static const struct workload_shape {
     const char *type;
@@ -46,6 +47,19 @@ static const struct workload_shape {
      "balloonedmemory:i ipaddress:s numanodeaffinity:l storageused:i changetrackingenabled:b "
      "devices[kind:s] nics[name:s mac:s network:s config[key:s value:s]]) "
      "config:x"},
+    {"vsphere",
+     "selflink:s "
+     "vm@(vm1@(vm0@(id:s variant:s parent(" REF_VSPHERE ") path:s revision:i name:s selflink:s) "
+     "revisionvalidated:i istemplate:b powerstate:s host:s networks[" REF_VSPHERE "] disks:x "
+     "concerns:x) "
+     "policyversion:i uuid:s instanceuuid:s firmware:s connectionstate:s "
+     "snapshot(" REF_VSPHERE ") changetrackingenabled:b consolidationneeded:b cpuaffinity:l "
+     "cpuhotaddenabled:b cpuhotremoveenabled:b memoryhotaddenabled:b faulttoleranceenabled:b "
+     "cpucount:i corespersocket:i memorymb:i guestname:s guestnamefromvmwaretools:s hostname:s "
+     "guestid:s balloonedmemory:i ipaddress:s storageused:i tpmenabled:b numanodeaffinity:l "
+     "devices:x nics:x guestnetworks:x guestdisks:x guestipstacks:x secureboot:b toolsstatus:s "
+     "toolsrunningstatus:s toolsversionstatus:s diskenableuuid:b nestedhvenabled:b customdef:x "
+     "customvalues:x tags:x)"},
     {"hyperv",
      "selflink:s id:s name:s uuid:s firmware:s cpucount:i memorymb:i powerstate:s guestos:s "
      "tpmenabled:b secureboot:b hascheckpoint:b isclusterrole:b managementtype:s disks:x nics:x "
@@ -82,6 +96,16 @@ static void add_workload_aliases(const json_t *workload, json_t *shaped)
     }
 }
 
+/* A vSphere workload's host is an object, in place of the VM's own host, which is its id. */
+static void add_vsphere_host(const json_t *workload, json_t *shaped)
+{
+    const json_t *host = json_object_get(workload, "host");
+    json_t *lowered = json_is_object(host) ? shape_lower_keys(host) : json_object();
+
+    obj_put_str(shaped, "vm.vm1.host", obj_str(workload, "host.id", obj_str(workload, "host", "")));
+    obj_take(shaped, "host", lowered);
+}
+
 char *hook_plan_yaml(const json_t *plan)
 {
     json_auto_t *shaped = shape_apply(plan_shape, obj_at(plan, "spec"));
@@ -96,6 +120,8 @@ char *hook_workload_yaml(const char *type, const json_t *workload)
         if (!str_eq(workload_shapes[i].type, type))
             continue;
         json_auto_t *shaped = shape_apply(workload_shapes[i].shape, workload);
+        if (str_eq(type, "vsphere"))
+            add_vsphere_host(workload, shaped);
         add_workload_aliases(workload, shaped);
         return obj_format_yaml(shaped);
     }

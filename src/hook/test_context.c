@@ -84,3 +84,19 @@ TEST(writes_an_unknown_type_with_keys_in_lower_case)
 
     CHECK_INT(obj_int(read, "deep.list[0].key", 0), 1);
 }
+
+TEST(a_machine_of_vsphere_has_the_keys_that_playbooks_know)
+{
+    json_auto_t *workload =
+        obj_pack("{s:s, s:s, s:{s:s, s:s}, s:s, s:[{s:s, s:i}]}", "id", "vm-1", "name", "web",
+                 "host", "id", "host-2", "name", "esx", "ipAddress", "10.0.0.1", "guestNetworks",
+                 "ip", "10.0.0.1", "prefix", 24);
+    CLEANUP(str) char *text = hook_workload_yaml("vsphere", workload);
+    json_auto_t *read = read_back(text);
+
+    CHECK_STR(obj_str(read, "vm.vm1.vm0.id", NULL), "vm-1");
+    CHECK_STR(obj_str(read, "vm.vm1.host", NULL), "host-2");
+    CHECK_STR(obj_str(read, "vm.ipaddress", NULL), "10.0.0.1");
+    CHECK_STR(obj_str(read, "vm.guestnetworks[0].ip", NULL), "10.0.0.1");
+    CHECK_STR(obj_str(read, "host.name", NULL), "esx");
+}
