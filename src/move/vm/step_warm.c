@@ -250,6 +250,7 @@ int wait_for_snapshot_run(struct vm_run *run, bool *done, struct error **err)
     }
     if (state == SOURCE_TASK_DONE) {
         obj_put_str(precopy, "snapshot", snapshot);
+        step_set_reason(vm_run_pipeline_step(run), NULL);
         *done = true;
         return 0;
     }

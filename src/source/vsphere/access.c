@@ -25,13 +25,14 @@ enum { MAX_DEPTH = 32 /* of folders */ };
 
 #define HINT_VDDK "build an image with VMware's VDDK and name it in the provider's vddkInitImage"
 
-char *vsphere_base_file(const char *file)
+char *vsphere_base_file(const char *file, bool has_parent)
 {
     static const char end[] = ".vmdk";
     enum { NUMBER = 7, END = sizeof(end) - 1 }; /* "-000001" */
     size_t len = strlen(file);
     const char *number = len > NUMBER + END ? file + len - NUMBER - END : NULL;
-    bool is_numbered = number != NULL && str_ends_with(file, end) && number[0] == '-';
+    bool is_numbered =
+        has_parent && number != NULL && str_ends_with(file, end) && number[0] == '-';
 
     for (size_t i = 1; is_numbered && i < NUMBER; i++)
         is_numbered = isdigit((unsigned char)number[i]);

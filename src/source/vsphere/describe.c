@@ -48,7 +48,7 @@ static void add_disk(struct machine *machine, const json_t *disk)
     machine_disk_list_push(&machine->disks,
                            (struct machine_disk){
                                .id = xasprintf("%lld", (long long)obj_int(disk, "key", 0)),
-                               .name = vsphere_base_file(file),
+                               .name = vsphere_base_file(file, obj_str(disk, "parent", "")[0] != '\0'),
                                .storage_id = xstrdup(datastore),
                                .capacity_bytes = (uint64_t)obj_int(disk, "capacity", 0),
                                .bus = str_eq(bus, "scsi")  ? MACHINE_BUS_SCSI

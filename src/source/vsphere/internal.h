@@ -38,5 +38,6 @@ int vsphere_disk_access(struct source *source, const json_t *vm, const struct ma
                         struct error **err);
 extern const struct source_warm_ops vsphere_warm_ops;
 
-/* "[ds] dir/x-000002.vmdk" without the number that a snapshot puts there; owned by the caller. */
-char *vsphere_base_file(const char *file);
+/* The name of a disk whatever snapshots there are: "[ds] dir/x-000002.vmdk" without the number, which
+ * is there only above a parent (a machine may be called "x-000002").  Owned by the caller. */
+char *vsphere_base_file(const char *file, bool has_parent);

@@ -109,6 +109,10 @@ static void apply_change(struct vsphere_tree *tree, struct vsphere_object *objec
     CLEANUP(str) char *op = vsphere_text(change, "op");
     struct dom_node *value = dom_first(change, "val");
 
+    if (value == NULL && str_eq(path, "snapshot")) { /* the last one was removed */
+        obj_take(object->json, "snapshot", vsphere_ref(NULL));
+        object->dirty = true;
+    }
     if (!str_eq(op, "assign") || value == NULL)
         return;
     if (str_eq(path, "name")) {

@@ -149,7 +149,7 @@ static int warm_disks(struct source *source, const char *snapshot,
         source_snapshot_disk_list_push(
             list, (struct source_snapshot_disk){
                       .id = vsphere_text(at, "key"),
-                      .name = vsphere_base_file(file),
+                      .name = vsphere_base_file(file, dom_first(backing, "parent") != NULL),
                       .capacity_bytes = capacity > 0 ? (uint64_t)capacity : 0,
                       .change_id = *change_id != '\0' ? steal(&change_id) : NULL});
     }

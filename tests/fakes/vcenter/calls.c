@@ -63,7 +63,7 @@ static char *make_change_id(const struct fake_machine *machine, const struct dis
                             uint32_t epoch)
 {
     return xasprintf("52 %02x %02x %02x %02x %02x %02x %02x-%02x 4a 5b 6c 7d 8e 9f %02x/%u",
-                     (unsigned)(machine->seed & 255), (unsigned)(machine->seed >> 8 & 255),
+                     (unsigned)(uint8_t)machine->id[3], (unsigned)strlen(machine->id),
                      (unsigned)disk->key >> 8 & 255, (unsigned)disk->key & 255,
                      disk->resets & 255, disk->resets >> 8 & 255, 7u, 8u, 9u, epoch);
 }

@@ -139,8 +139,9 @@ static void selection_reset(struct selection *s)
 
 /* Properties. */
 
-/* Calls ADD for each property that the specification wants of an object. */
-static void each_property(struct dom_node *specs, const char *type, struct value *value,
+/* Calls ADD for each property that the specification wants of an object; with UNSET also for those
+ * that have no value, which is NULL then. */
+static void each_property(struct dom_node *specs, const char *type, struct value *value, bool unset,
                           void (*add)(struct buf *, const char *, const struct value *),
                           struct buf *buf)
 {
@@ -159,7 +160,7 @@ static void each_property(struct dom_node *specs, const char *type, struct value
             CLEANUP(str) char *text = dom_text(path);
             const struct value *found = value_find(value, text);
 
-            if (found != NULL)
+            if (found != NULL || unset)
                 add(buf, text, found);
         }
     }
@@ -175,7 +176,8 @@ static void add_property(struct buf *buf, const char *path, const struct value *
 static void add_change(struct buf *buf, const char *path, const struct value *value)
 {
     buf_printf(buf, "<changeSet><name>%s</name><op>assign</op>", path);
-    value_format_property(value, "val", buf);
+    if (value != NULL)
+        value_format_property(value, "val", buf);
     buf_add(buf, "</changeSet>");
 }
 
@@ -203,7 +205,7 @@ static void retrieve(struct fake_vcenter *fake, const char *method, struct dom_n
             buf_printf(&text, "<%s><obj type=\"%s\">%s</obj>",
                        extended ? "objects" : "returnval", type, id);
             if (session)
-                each_property(specs, type, value, add_property, &text);
+                each_property(specs, type, value, false, add_property, &text);
             else
                 buf_add(&text, "<missingSet><path>x</path><fault><fault "
                                "xsi:type=\"NotAuthenticated\"/></fault></missingSet>");
@@ -341,7 +343,7 @@ static bool add_updates(struct fake_vcenter *fake, struct fake_filter *filter, s
         CLEANUP(value) struct value *value = fake_object_value(fake, id);
         buf_printf(buf, "<objectSet><kind>%s</kind><obj type=\"%s\">%s</obj>",
                    known == 0 ? "enter" : "modify", type, id);
-        each_property(specs, type, value, add_change, buf);
+        each_property(specs, type, value, known != 0, add_change, buf);
         buf_add(buf, "</objectSet>");
         map_put(filter->known, id, (void *)(uintptr_t)(changed + 1u));
         (*count)++;
