@@ -4,6 +4,7 @@ CHECK  = build-check
 PREFIX = /usr/local
 DIR    = demo
 GUEST  = small
+SOURCE = ova
 SUITE  =
 
 .PHONY: all build programs check demo demo-down bench fuzz format install clean
@@ -31,11 +32,16 @@ check:
 	ninja -C $(CHECK)
 	tests/run $(CHECK) $(SUITE)
 
-# Starts gantry at home in $(DIR), moves a machine with hooks, and shows it running.
+# Starts gantry at home in $(DIR), moves a machine with hooks, and shows it running.  SOURCE=vsphere
+# moves it while it runs, from a fake vCenter.
 demo: programs
 	@./bootstrap home
 	@[ $(GUEST) != debian ] || ./bootstrap convert guest
-	tests/demo/run --build $(BUILD) --dir $(DIR) --guest $(GUEST)
+	@[ $(SOURCE) != vsphere ] || ninja -C $(BUILD) tests/fake-vcenter
+	@[ $(SOURCE) = ova ] || [ $(SOURCE) = vsphere ] || \
+	    { echo 'SOURCE is ova or vsphere' >&2; exit 1; }
+	tests/demo/run$$([ $(SOURCE) = ova ] || echo -$(SOURCE)) --build $(BUILD) --dir $(DIR) \
+	    --guest $(GUEST)
 
 demo-down:
 	@[ ! -d $(DIR) ] || [ -x $(BUILD)/src/main/gantry ] || \
