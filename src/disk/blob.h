@@ -45,6 +45,7 @@ struct blob {
     char *name;          /* for messages; without credentials */
     uint64_t size_bytes;
     bool is_remote;      /* a request costs a round trip: have many in flight */
+    unsigned latency_us; /* of one, measured when it was opened */
 };
 
 /* Opens SOURCE: a path (of a file or of its chunks), ova:FILE#MEMBER, nbd:// and its kin, http:// or https://. */

@@ -156,7 +156,8 @@ struct blob *blob_cache_new(struct blob *inner)
     cache->blob = (struct blob){.ops = &ops,
                                 .name = xstrdup(inner->name),
                                 .size_bytes = inner->size_bytes,
-                                .is_remote = inner->is_remote};
+                                .is_remote = inner->is_remote,
+                                .latency_us = inner->latency_us};
     cache->inner = inner;
     for (size_t i = 0; i < BLOB_CACHE_BLOCKS; i++)
         cache->slots[i].block = UINT64_MAX;

@@ -68,7 +68,8 @@ int blob_http_open(const char *url, const struct disk_options *options, struct b
     http->blob = (struct blob){.ops = &ops,
                                .name = xstrdup(http_resource_name(resource)),
                                .size_bytes = size_bytes,
-                               .is_remote = true};
+                               .is_remote = true,
+                               .latency_us = http_resource_latency(resource)};
     http->resource = steal(&resource);
     *out = &http->blob;
     return 0;

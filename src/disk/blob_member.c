@@ -119,7 +119,8 @@ int blob_member_of(struct blob *whole, const char *member, struct blob **out, st
     blob->blob = (struct blob){.ops = &ops,
                                .name = xasprintf("%s#%s", whole->name, member),
                                .size_bytes = size,
-                               .is_remote = whole->is_remote};
+                               .is_remote = whole->is_remote,
+                               .latency_us = whole->latency_us};
     blob->whole = whole;
     blob->pieces = pieces;
     *out = &blob->blob;

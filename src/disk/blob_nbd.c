@@ -67,7 +67,8 @@ int blob_nbd_open(const char *uri, const struct disk_options *options, struct bl
     blob->blob = (struct blob){.ops = &ops,
                                .name = xstrdup(uri),
                                .size_bytes = nbd_pool_size(pool),
-                               .is_remote = true};
+                               .is_remote = true,
+                               .latency_us = nbd_pool_latency(pool)};
     blob->pool = pool;
     *out = &blob->blob;
     return 0;

@@ -13,6 +13,11 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static unsigned max_uint(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
 int disk_no_plain_fd(struct disk *disk, uint64_t *file_offset)
 {
     return -1;
@@ -59,7 +64,8 @@ struct disk *raw_open(struct blob *blob)
     raw->disk = (struct disk){.ops = &ops,
                               .format = "raw",
                               .size_bytes = blob->size_bytes,
-                              .is_remote = blob->is_remote};
+                              .is_remote = blob->is_remote,
+                              .latency_us = blob->latency_us};
     raw->blob = blob;
     return &raw->disk;
 }
@@ -251,6 +257,7 @@ struct disk *concat_open(struct disk **parts, size_t count)
         concat->parts[n] = parts[i];
         concat->starts[n + 1] = concat->starts[n] + parts[i]->size_bytes;
         concat->disk.is_remote |= parts[i]->is_remote;
+        concat->disk.latency_us = max_uint(concat->disk.latency_us, parts[i]->latency_us);
         concat->disk.is_packed |= parts[i]->is_packed;
     }
     concat->disk.size_bytes = concat->starts[concat->count];
@@ -353,6 +360,7 @@ struct disk *overlay_open(struct disk *top, struct disk *below)
                                   .format = top->format,
                                   .size_bytes = top->size_bytes,
                                   .is_remote = top->is_remote || below->is_remote,
+                                  .latency_us = max_uint(top->latency_us, below->latency_us),
                                   .is_packed = top->is_packed || below->is_packed};
     overlay->top = top;
     overlay->below = below;

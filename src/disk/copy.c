@@ -13,7 +13,12 @@
 #include <unistd.h>
 
 enum {
-    REMOTE_WORKERS = 16,     /* requests in flight where each costs a round trip */
+    WRITE_WORKERS = 16,      /* requests in flight to a destination on a server; from a source on one: */
+    NEAR_WORKERS = 8,        /* if a request takes less than NEAR_US, */
+    MIDDLE_WORKERS = 24,
+    FAR_WORKERS = 32,        /* or more than FAR_US */
+    NEAR_US = 2000,
+    FAR_US = 8000,
     LOCAL_WORKERS = 2,       /* keep a disk busy where nothing has to be unpacked */
     WAITING_WORKERS = 4,     /* more than there are processors: some unpack, some wait for the disk */
     QUEUE_ITEMS = 64,        /* planned ahead */
@@ -137,6 +142,17 @@ static void *keep_map(void *arg)
     return NULL;
 }
 
+/* Requests in flight hide the time that each takes; more than that only fills caches. */
+static size_t choose_remote_workers(const struct copy_options *options)
+{
+    size_t count = options->target->is_remote ? WRITE_WORKERS : NEAR_WORKERS;
+    unsigned latency_us = options->disk == NULL ? 0 : disk_latency_us(options->disk);
+
+    if (latency_us >= NEAR_US)
+        count = latency_us < FAR_US ? MIDDLE_WORKERS : FAR_WORKERS;
+    return count;
+}
+
 static size_t choose_workers(const struct copy_options *options)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -146,7 +162,7 @@ static size_t choose_workers(const struct copy_options *options)
     size_t count = options->workers;
 
     if (count == 0 && is_remote)
-        count = REMOTE_WORKERS;
+        count = choose_remote_workers(options);
     if (count == 0)
         count = is_packed ? (size_t)(processors < 1 ? 1 : processors) + WAITING_WORKERS
                           : LOCAL_WORKERS;

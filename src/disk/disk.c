@@ -121,6 +121,11 @@ bool disk_is_remote(const struct disk *disk)
     return disk->is_remote;
 }
 
+unsigned disk_latency_us(const struct disk *disk)
+{
+    return disk->latency_us;
+}
+
 bool disk_is_packed(const struct disk *disk)
 {
     return disk->is_packed;

@@ -67,6 +67,9 @@ const char *disk_format(const struct disk *disk);
 /* True if each read costs a round trip to a server, so that many should be in flight. */
 bool disk_is_remote(const struct disk *disk);
 
+/* Microseconds of such a round trip, measured when the disk was opened. */
+unsigned disk_latency_us(const struct disk *disk);
+
 /* True if reading costs CPU (compressed grains). */
 bool disk_is_packed(const struct disk *disk);
 

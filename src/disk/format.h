@@ -27,6 +27,7 @@ struct disk {
     const char *format; /* static text */
     uint64_t size_bytes;
     bool is_remote;
+    unsigned latency_us;
     bool is_packed;
 };
 

@@ -510,6 +510,7 @@ int grain_open(struct blob *blob, const struct grain_layout *layout, struct disk
                                .format = "vmdk",
                                .size_bytes = layout->size_bytes,
                                .is_remote = blob->is_remote,
+                               .latency_us = blob->latency_us,
                                .is_packed = layout->is_packed};
     disk->blob = blob;
     disk->at = *layout;

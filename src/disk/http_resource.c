@@ -23,6 +23,7 @@ enum {
     SLOWNESS = 10,            /* timeouts that the answer for one range may take as a whole */
     PROGRESS_BYTES = 1 << 16, /* more than this, and the tries count from the start */
     MAX_REDIRECTS = 5,
+    MAX_LATENCY_US = 10 * 1000 * 1000,
 };
 
 struct http_resource {
@@ -32,6 +33,8 @@ struct http_resource {
     char *cookie; /* a whole header, or NULL */
     int64_t timeout_ms;
     struct cancel *cancel;
+
+    unsigned latency_us; /* of the answer that was learnt from */
 
     /* The version, set by the first answer. */
     bool is_known;
@@ -99,6 +102,11 @@ void http_resource_close(struct http_resource *resource)
 const char *http_resource_name(const struct http_resource *resource)
 {
     return resource->name;
+}
+
+unsigned http_resource_latency(const struct http_resource *resource)
+{
+    return resource->latency_us;
 }
 
 const char *http_resource_version(const struct http_resource *resource)
@@ -302,6 +310,8 @@ static int learn_from(struct http_resource *resource, const struct http_reply *r
         return -1;
     *size_bytes = is_empty ? 0 : total_of(reply);
     *has_ranges = *size_bytes != UINT64_MAX;
+    resource->latency_us =
+        (unsigned)(reply->wait_us < MAX_LATENCY_US ? reply->wait_us : MAX_LATENCY_US);
     note_version(resource, reply, *size_bytes);
     error_clear(err);
     return 0;

@@ -37,6 +37,9 @@ const char *http_resource_name(const struct http_resource *resource);
 int http_resource_learn(struct http_resource *resource, bool *has_ranges, uint64_t *size_bytes,
                         struct error **err);
 
+/* Microseconds that the server needed to begin its first answer. */
+unsigned http_resource_latency(const struct http_resource *resource);
+
 /* What tells this version from others, once the server has answered: the ETag, or else the
  * Last-Modified; NULL if it has neither.  Borrowed. */
 const char *http_resource_version(const struct http_resource *resource);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "disk/nbd_link.h"
 
 #include <errno.h>
@@ -14,6 +15,8 @@ enum {
     DEFAULT_TIMEOUT_MS = 60000,
     DEFAULT_CONNECTIONS = 4,
     MAX_CONNECTIONS = 16,
+    PROBE_BYTES = 4096,
+    MAX_LATENCY_US = 10 * 1000 * 1000,
     MAX_TRANSFER = 32 << 20,   /* bytes of one request */
     MAX_ZERO = 1 << 30,        /* bytes cleared by one request */
 };
@@ -25,6 +28,7 @@ struct nbd_pool {
     bool has_zero;
     bool has_flush;
     size_t max_transfer;
+    unsigned latency_us;
     struct nbd_link *links[MAX_CONNECTIONS];
     size_t link_count;
     _Atomic size_t turn;
@@ -198,6 +202,20 @@ static int connect_all(struct nbd_pool *pool, struct error **err)
     return 0;
 }
 
+/* Whether the read succeeds does not matter here: who needs those bytes will ask again. */
+static void measure_latency(struct nbd_pool *pool)
+{
+    char data[PROBE_BYTES];
+    struct nbd_request request = {.kind = NBD_REQUEST_READ, .data = data, .len = sizeof(data)};
+    int64_t start = time_mono_us();
+
+    if (pool->nbd_export.size_bytes < sizeof(data))
+        return;
+    run_request(pool, &request);
+    int64_t took = time_mono_us() - start;
+    pool->latency_us = (unsigned)(took < MAX_LATENCY_US ? took : MAX_LATENCY_US);
+}
+
 int nbd_pool_open(const char *uri, const struct nbd_pool_options *options, struct nbd_pool **out,
                   struct error **err)
 {
@@ -212,6 +230,8 @@ int nbd_pool_open(const char *uri, const struct nbd_pool_options *options, struc
     pool->connections = options->connections;
     if (connect_all(pool, err) == -1)
         return -1;
+    if (!pool->nbd_export.writable)
+        measure_latency(pool);
     *out = steal(&pool);
     return 0;
 }
@@ -224,6 +244,11 @@ void nbd_pool_close(struct nbd_pool *pool)
         nbd_link_stop(pool->links[i]);
     free(pool->nbd_export.uri);
     free(pool);
+}
+
+unsigned nbd_pool_latency(const struct nbd_pool *pool)
+{
+    return pool->latency_us;
 }
 
 uint64_t nbd_pool_size(const struct nbd_pool *pool)

@@ -34,6 +34,9 @@ void nbd_pool_close(struct nbd_pool *pool);
 
 uint64_t nbd_pool_size(const struct nbd_pool *pool);
 
+/* Microseconds that the first small read took; 0 for an export that is written. */
+unsigned nbd_pool_latency(const struct nbd_pool *pool);
+
 /* Errors name the offset and what the server answered. */
 int nbd_pool_read(struct nbd_pool *pool, void *data, size_t len, uint64_t offset,
                   struct error **err);

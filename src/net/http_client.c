@@ -26,7 +26,7 @@ enum {
     POLL_MS = 1000,
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_EVERY_S = 10,
-    PIECE_BYTES = 256 * 1024, /* received at once where much is expected */
+    PIECE_BYTES = 128 * 1024, /* received at once where much is expected */
     SHOWN_BYTES = 200, /* of a refusal */
 };
 
@@ -245,6 +245,15 @@ static void note_status(struct transfer *t)
     t->reply->status = (int)status;
 }
 
+static void note_wait(struct transfer *t)
+{
+    curl_off_t asked = 0, answered = 0;
+
+    curl_easy_getinfo(t->worker->easy, CURLINFO_PRETRANSFER_TIME_T, &asked);
+    curl_easy_getinfo(t->worker->easy, CURLINFO_STARTTRANSFER_TIME_T, &answered);
+    t->reply->wait_us = answered > asked ? (int64_t)(answered - asked) : 0;
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
     struct transfer *t = arg;
@@ -438,6 +447,7 @@ static CURLcode run(struct transfer *t, bool *canceled)
         if (msg->msg == CURLMSG_DONE)
             result = msg->data.result;
     note_status(t);
+    note_wait(t);
     return result;
 }
 

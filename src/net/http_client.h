@@ -82,6 +82,7 @@ struct http_reply {
     size_t body_len;
     struct buf headers; /* of the last answer: "Name: value\n" each */
     bool ended;         /* ON_DATA ended the call */
+    int64_t wait_us;    /* from the request to the answer's first byte, 0 if there was none */
 };
 
 /* Sends CALL.  Any status is a success, but for a range: an answer without exactly the bytes asked
