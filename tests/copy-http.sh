@@ -176,6 +176,7 @@ reads_servers_without_ranges() {
     refuses 3 "cannot be read front to back" "$plain/plain.vmdk?whole=1"
     refuses 3 "an early end would not be noticed" "$plain/disk.raw?whole=1&close=1"
     refuses 2 "no --map" "$plain/disk.raw?whole=1" --map "$work/map"
+    contains "$(cat "$work/err")" "does not say at its start how large the disk is"
 }
 
 streams_by_one_request() {
@@ -256,6 +257,45 @@ resumes_the_same_version_only() {
     cmp "$root/disk.raw" "$work/resumed"
 }
 
+# The map of a stream: it is read again from its start, what is there is kept, the rest is written.
+continues_streams() {
+    cd "$work"
+    "$copy" --quiet --map stream.map --verify "$plain/disk.vmdk?tag=map" streamed --stream
+    cmp rounded streamed
+    "$copy" --quiet --map disk.map "$root/disk.vmdk" want
+    same "$("$copy" --show-map stream.map | sed -n 's/.* map //p')" \
+        "$("$copy" --show-map disk.map | sed -n 's/.* map //p')"
+    # somebody changed a block, and a part of the map is not there
+    printf 'other' | dd of=streamed bs=1 seek=5000000 conv=notrunc oflag=seek_bytes status=none
+    "$copy" --map stream.map --resume "$plain/disk.vmdk?tag=map" streamed --stream >log
+    cmp rounded streamed
+    grep 'were there already' log
+    grep '1.0 MiB had been changed' log
+    # killed in the middle
+    "$copy" --quiet --map cut.map "$plain/disk.vmdk?rate=8000000" cut --stream &
+    pid=$!
+    wait_until 20 has_blocks cut.map
+    kill -KILL $pid
+    wait $pid || true
+    printf 'x' | dd of=cut bs=1 seek=20971000 conv=notrunc oflag=seek_bytes status=none
+    "$copy" --map cut.map --resume --verify "$plain/disk.vmdk?rate=800000000" cut --stream >log
+    cat log
+    cmp rounded cut
+    grep 'were there already' log
+    # standard input is no other
+    "$copy" --quiet --map stdin.map --verify - out <"$root/disk.vmdk"
+    cmp rounded out
+    "$copy" --map stdin.map --resume - out <"$root/disk.vmdk" | grep 'were there already'
+    # a stream without a size at its start has no map
+    status=0
+    "$copy" --quiet --map raw.map - out <"$root/disk.raw" 2>err || status=$?
+    same $status 2
+}
+
+has_blocks() {
+    "$copy" --show-map "$1" 2>/dev/null | grep -q 'data$'
+}
+
 hides_latency() {
     # 21 requests of 1 MiB with 50 ms each are more than a second if done one by one
     start=$(date +%s%N)
@@ -333,7 +373,7 @@ copies_from_nginx() {
     grep -c '"GET /disk.raw HTTP/1.1" 206' "$work/nginx/access.log"
 }
 
-plan 17
+plan 18
 it "copies every form" copies_all_forms
 it "copies every size" copies_sizes
 it "refuses images that need a file" refuses_what_needs_a_file
@@ -348,6 +388,7 @@ it "gives up with the reason" gives_up
 it "notices lies" notices_lies
 it "notices changes" notices_changes
 it "resumes the same version only" resumes_the_same_version_only
+it "continues streams by their map" continues_streams
 it "hides latency" hides_latency
 it "stops when told" stops_when_told
 it "copies from nginx" copies_from_nginx

@@ -274,7 +274,7 @@ int copy_start(const struct copy_options *options, struct copy **out, struct err
         request = COPY_DEFAULT_REQUEST;
     assert(request >= COPY_MIN_REQUEST && request <= COPY_MAX_REQUEST &&
            (request & (request - 1)) == 0);
-    if (options->stream != NULL && request < DISK_MAX_GRAIN)
+    if (options->stream != NULL && options->map == NULL && request < DISK_MAX_GRAIN)
         request = DISK_MAX_GRAIN; /* a grain is unpacked whole */
     copy->options.request_bytes = request;
     copy->size_bytes = options->disk != NULL ? disk_size(options->disk)

@@ -44,7 +44,9 @@ struct copy_options {
     size_t request_bytes;  /* a power of two; 0: COPY_DEFAULT_REQUEST */
     uint64_t bandwidth;    /* most bytes of the disk read in a second; 0: no limit */
     const struct extent_list *areas; /* only these, in order, not overlapping; NULL: all */
-    struct blockmap *map;       /* what is durable is recorded here, block by block; NULL: nowhere */
+    /* What is durable is recorded here, block by block; NULL: nowhere.  A stream must keep to its
+     * blocks (stream_keep_blocks), and they are the requests' size. */
+    struct blockmap *map;
     struct disk *check;    /* the destination for reading: blocks that the map has are compared with
                             * it and kept if they fit; NULL: all is copied */
     struct cancel *cancel; /* NULL: only copy_cancel stops */

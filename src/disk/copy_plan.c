@@ -6,6 +6,7 @@
 #include "disk/blockmap.h"
 #include "disk/target.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 /* Areas are asked for in windows, so that the planner keeps few of them. */
@@ -40,7 +41,7 @@ static bool push(struct plan *plan, const struct chunk *chunk)
 {
     struct chunk *item;
 
-    if (chunk->kind == CHUNK_READ || chunk->kind == CHUNK_PIECES)
+    if (chunk->kind != CHUNK_ZERO && chunk->kind != CHUNK_CHECK)
         pace(plan, chunk->length);
     if (copy_is_stopping(plan->copy))
         return false;
@@ -162,12 +163,36 @@ static bool clear_target(struct copy *copy)
     return true;
 }
 
+/* The pieces of CHUNK are a block, and nothing is stored between the last one and it. */
+static bool plan_block(struct plan *plan, struct chunk *chunk)
+{
+    struct copy *copy = plan->copy;
+    uint64_t start = chunk->pieces[0].offset - chunk->pieces[0].offset % plan->block;
+    struct error *err = NULL;
+
+    if (start < plan->next) {
+        error_set(&err, ERROR_UNSUPPORTED,
+                  "the grain of byte %" PRIu64 " comes behind later ones: without --map it can be "
+                  "copied",
+                  chunk->pieces[0].offset);
+        copy_fail(copy, COPY_SIDE_SOURCE, err);
+        return false;
+    }
+    if (!plan_zeroes(plan, start))
+        return false;
+    chunk->kind = CHUNK_BLOCK;
+    chunk->offset = start;
+    chunk->length = copy->size_bytes - start < plan->block ? copy->size_bytes - start : plan->block;
+    plan->next = start + chunk->length;
+    return push(plan, chunk);
+}
+
 static void plan_stream(struct plan *plan)
 {
     struct copy *copy = plan->copy;
     struct stream *stream = copy->options.stream;
 
-    if (!clear_target(copy))
+    if (copy->options.map == NULL && !clear_target(copy))
         return;
     while (!copy_is_stopping(copy)) {
         struct chunk chunk = {.kind = CHUNK_PIECES};
@@ -176,13 +201,20 @@ static void plan_stream(struct plan *plan)
         chunk.buffer = queue_pop(copy->buffers, DEADLINE_NONE);
         if (chunk.buffer == NULL)
             return;
-        int more = stream_next(stream, chunk.buffer, chunk.pieces, COPY_MAX_PIECES,
+        int more = stream_next(stream, chunk.buffer, chunk.pieces, STREAM_MAX_PIECES,
                                &chunk.count, &err);
         if (more == -1)
             copy_fail(copy, COPY_SIDE_SOURCE, err);
         if (more != 1) {
             copy->size_bytes = stream_size(stream);
+            if (more == 0 && copy->options.map != NULL)
+                plan_zeroes(plan, copy->size_bytes);
             return;
+        }
+        if (copy->options.map != NULL) {
+            if (!plan_block(plan, &chunk))
+                return;
+            continue;
         }
         for (size_t i = 0; i < chunk.count; i++)
             chunk.length += chunk.pieces[i].length;

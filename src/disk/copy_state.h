@@ -9,22 +9,21 @@
 
 #include <stdatomic.h>
 
-enum { COPY_MAX_PIECES = 32 };
-
 enum chunk_kind {
     CHUNK_READ,   /* read the range, write it */
     CHUNK_CHECK,  /* the map says that it is there: look, and copy it if not */
     CHUNK_ZERO,   /* nothing is stored in the source */
     CHUNK_PIECES, /* of a stream */
+    CHUNK_BLOCK,  /* the same, all in one block, for a map */
 };
 
 struct chunk {
     enum chunk_kind kind;
     uint64_t offset;
     uint64_t length;
-    void *buffer; /* CHUNK_PIECES: of the pool */
+    void *buffer; /* of the pool, with pieces */
     size_t count;
-    struct stream_piece pieces[COPY_MAX_PIECES];
+    struct stream_piece pieces[STREAM_MAX_PIECES];
 };
 
 /* A block that was written but is not yet known to be durable. */

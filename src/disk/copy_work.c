@@ -18,6 +18,7 @@ enum { ZERO_GRAIN = 4096 };
 struct worker {
     struct copy *copy;
     char *data; /* request_bytes, aligned */
+    char *there; /* the same, for what a destination has; only with streams that are continued */
     struct stream_unpacker *unpacker;
 };
 
@@ -200,6 +201,55 @@ static bool do_pieces(struct worker *worker, const struct chunk *chunk)
     return true;
 }
 
+/* Puts the pieces of a block together in the worker's data. */
+static bool assemble(struct worker *worker, const struct chunk *chunk)
+{
+    struct error *err = NULL;
+
+    memset(worker->data, 0, (size_t)chunk->length);
+    for (size_t i = 0; i < chunk->count; i++) {
+        const struct stream_piece *piece = &chunk->pieces[i];
+
+        if (stream_unpack(worker->unpacker, chunk->buffer, piece,
+                          worker->data + (piece->offset - chunk->offset), &err) == -1) {
+            copy_fail(worker->copy, COPY_SIDE_SOURCE, err);
+            return false;
+        }
+        worker->copy->read_bytes += piece->length;
+    }
+    return true;
+}
+
+/* A block of a stream: kept if the map and the destination have it so, else written. */
+static bool do_block(struct worker *worker, const struct chunk *chunk)
+{
+    struct copy *copy = worker->copy;
+    size_t len = (size_t)chunk->length;
+    struct error *err = NULL;
+    bool has_data;
+
+    if (!assemble(worker, chunk))
+        return false;
+    if (copy->options.check != NULL && blockmap_has(copy->options.map, chunk->offset)) {
+        if (disk_read(copy->options.check, worker->there, len, chunk->offset, &err) == -1) {
+            copy_fail(copy, COPY_SIDE_TARGET, err);
+            return false;
+        }
+        if (memcmp(worker->there, worker->data, len) == 0 &&
+            blockmap_fits(copy->options.map, chunk->offset, worker->data, len)) {
+            copy->kept_bytes += len;
+            return true;
+        }
+        copy->repaired_bytes += len;
+    }
+    if (write_sparse(copy, worker->data, len, chunk->offset, &has_data, &err) == -1) {
+        copy_fail(copy, COPY_SIDE_TARGET, err);
+        return false;
+    }
+    note_written(copy, chunk->offset, len, worker->data, !has_data);
+    return true;
+}
+
 static bool do_chunk(struct worker *worker, const struct chunk *chunk)
 {
     switch (chunk->kind) {
@@ -211,6 +261,8 @@ static bool do_chunk(struct worker *worker, const struct chunk *chunk)
         return do_zero(worker, chunk);
     case CHUNK_PIECES:
         return do_pieces(worker, chunk);
+    case CHUNK_BLOCK:
+        return do_block(worker, chunk);
     }
     return false;
 }
@@ -226,6 +278,8 @@ void *copy_work(void *arg)
         abort(); /* as xmalloc does */
     if (copy->options.stream != NULL)
         worker.unpacker = stream_unpacker_new();
+    if (copy->options.stream != NULL && copy->options.check != NULL)
+        worker.there = xmalloc(copy->options.request_bytes);
     while (!copy_is_stopping(copy) && (chunk = queue_pop(copy->queue, DEADLINE_NONE)) != NULL) {
         if (do_chunk(&worker, chunk))
             copy->done_bytes += chunk->length;
@@ -235,6 +289,7 @@ void *copy_work(void *arg)
     }
     stream_unpacker_free(worker.unpacker);
     free(worker.data);
+    free(worker.there);
     copy_thread_ends(copy);
     return NULL;
 }

@@ -52,6 +52,7 @@ struct stream {
     const char *format;
     uint64_t size_bytes;
     uint64_t grain_bytes;
+    uint64_t block_bytes; /* 0: pieces need not lie in one block */
     size_t max_packed;
     bool ends_by_marker;
     uint64_t grains;         /* seen */
@@ -396,6 +397,37 @@ static int take_grain(struct stream *stream, char *buffer, size_t position,
                : pull_all(stream, buffer + position + SECTOR, *used - SECTOR, err);
 }
 
+int stream_keep_blocks(struct stream *stream, uint64_t block_bytes, struct error **err)
+{
+    if (!stream->is_vmdk)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "\"%s\" does not say at its start how large the disk is", stream->name);
+    if (block_bytes < stream->grain_bytes || block_bytes > DISK_MAX_GRAIN ||
+        block_bytes / stream->grain_bytes > STREAM_MAX_PIECES)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "blocks of %" PRIu64 " bytes do not go with grains of %" PRIu64,
+                         block_bytes, stream->grain_bytes);
+    stream->block_bytes = block_bytes;
+    return 0;
+}
+
+/* Gives a sector that was taken last back to the stream. */
+static void push_back(struct stream *stream, const char *sector)
+{
+    memcpy(stream->ahead, sector, SECTOR);
+    stream->ahead_len = SECTOR;
+    stream->ahead_at = 0;
+    stream->position -= SECTOR;
+}
+
+/* True if the grain of SECTOR lies in another block than FIRST. */
+static bool is_other_block(const struct stream *stream, uint64_t sector,
+                           const struct stream_piece *first)
+{
+    return stream->block_bytes != 0 &&
+           sector * SECTOR / stream->block_bytes != first->offset / stream->block_bytes;
+}
+
 static int next_grains(struct stream *stream, char *buffer, struct stream_piece *pieces, size_t max,
                        size_t *count, struct error **err)
 {
@@ -425,6 +457,10 @@ static int next_grains(struct stream *stream, char *buffer, struct stream_piece 
             if (take_marker(stream, le64toh(sectors), le32toh(marker[1]), &ended, err) == -1)
                 return -1;
             continue;
+        }
+        if (*count > 0 && is_other_block(stream, le64toh(sectors), &pieces[0])) {
+            push_back(stream, buffer + position);
+            break;
         }
         if (take_grain(stream, buffer, position, &pieces[*count], &used, err) == -1)
             return -1;

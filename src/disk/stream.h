@@ -48,6 +48,12 @@ bool stream_has_size(const struct stream *stream);
 /* Bytes of the disk: what the start said, or, at the end, what came. */
 uint64_t stream_size(const struct stream *stream);
 
+/* Makes the pieces of each call of stream_next lie in one block of BLOCK_BYTES, as block maps need
+ * it.  ERROR_UNSUPPORTED if the stream does not say how large the disk is, or has too small grains. */
+int stream_keep_blocks(struct stream *stream, uint64_t block_bytes, struct error **err);
+
+enum { STREAM_MAX_PIECES = 32 }; /* that stream_next gives at once, if there is room for them */
+
 enum { STREAM_BUFFER_SIZE = 2 * DISK_MAX_GRAIN + 4096 };
 
 /* Reads on into BUFFER (STREAM_BUFFER_SIZE bytes).  1: *PIECES is filled with

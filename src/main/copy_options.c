@@ -324,8 +324,6 @@ static int take_names(char **names, size_t count, struct copy_settings *s, struc
         return error_set(err, ERROR_INVALID, "--resume needs --map: only a map proves what is there");
     if (s->verify && s->map_path == NULL)
         return error_set(err, ERROR_INVALID, "--verify needs --map: it holds the checksums");
-    if (s->map_path != NULL && s->source != NULL && str_eq(s->source, "-"))
-        return error_set(err, ERROR_INVALID, "--map does not work with a stream");
     if (s->extents_path != NULL && s->source != NULL && str_eq(s->source, "-"))
         return error_set(err, ERROR_INVALID, "--extents does not work with a stream");
     return 0;

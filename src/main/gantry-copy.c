@@ -109,6 +109,14 @@ static int check_different(const struct copy_settings *settings, struct error **
     return 0;
 }
 
+/* Bytes of the disk that is copied, or TARGET_SIZE_UNKNOWN. */
+static uint64_t source_size(const struct run *run)
+{
+    if (run->disk != NULL)
+        return disk_size(run->disk);
+    return stream_has_size(run->stream) ? stream_size(run->stream) : TARGET_SIZE_UNKNOWN;
+}
+
 /* Opens the map that is there and checks that it belongs to this source. */
 static int open_old_map(struct run *run, const struct blockmap_source *source, struct error **err)
 {
@@ -118,7 +126,7 @@ static int open_old_map(struct run *run, const struct blockmap_source *source, s
         return -1;
     /* A delta comes from another snapshot: its source may have another name and time. */
     if (settings->extents_path == NULL)
-        return blockmap_check_source(run->map, disk_size(run->disk), source, err);
+        return blockmap_check_source(run->map, source_size(run), source, err);
     if (!blockmap_is_complete(run->map) && !settings->resume)
         return error_set(err, ERROR_INVALID, "block map \"%s\" is of an unfinished copy",
                          settings->map_path);
@@ -151,7 +159,7 @@ static int open_map(struct run *run, bool *is_there, struct error **err)
     error_clear(err);
     if (settings->request_bytes == 0)
         settings->request_bytes = COPY_DEFAULT_REQUEST;
-    return blockmap_create(settings->map_path, disk_size(run->disk),
+    return blockmap_create(settings->map_path, source_size(run),
                            (uint32_t)settings->request_bytes, &source, &run->map, err);
 }
 
@@ -293,6 +301,24 @@ static int verify_copy(struct run *run, struct error **err)
     return with_status(run, -1, EXIT_VERIFY);
 }
 
+/* What of the settings does not go with a stream. */
+static int prepare_stream(struct run *run, struct error **err)
+{
+    struct copy_settings *settings = run->settings;
+
+    if (settings->extents_path != NULL)
+        return error_set(err, ERROR_UNSUPPORTED, "\"%s\" is read front to back: no --extents",
+                         settings->source);
+    if (settings->map_path == NULL ||
+        stream_keep_blocks(run->stream, COPY_DEFAULT_REQUEST, err) == 0)
+        return 0;
+    if (!settings->is_checkpoint)
+        return error_wrap(err, "no --map for \"%s\"", settings->source);
+    settings->map_path = NULL; /* only a help */
+    error_clear(err);
+    return 0;
+}
+
 static int prepare(struct run *run, struct error **err)
 {
     struct copy_settings *settings = run->settings;
@@ -306,15 +332,15 @@ static int prepare(struct run *run, struct error **err)
         return -1;
     if (with_status(run, open_source(run, err), EXIT_SOURCE) == -1)
         return -1;
-    if (run->stream != NULL && settings->is_checkpoint)
-        settings->map_path = NULL;
-    if (run->stream != NULL && (settings->map_path != NULL || settings->extents_path != NULL)) {
-        error_set(err, ERROR_UNSUPPORTED, "\"%s\" is read front to back: no --map, no --extents",
-                  settings->source);
-        return with_status(run, -1, EXIT_USAGE);
-    }
+    if (run->stream != NULL &&
+        with_status(run, prepare_stream(run, err), EXIT_USAGE) == -1)
+        return -1;
     if (settings->map_path != NULL &&
         with_status(run, open_map(run, &continues, err), EXIT_FAILED) == -1)
+        return -1;
+    if (run->stream != NULL && run->map != NULL &&
+        with_status(run, stream_keep_blocks(run->stream, blockmap_block_bytes(run->map), err),
+                    EXIT_USAGE) == -1)
         return -1;
     return with_status(run, open_destination(run, continues, err), EXIT_DESTINATION);
 }
