@@ -81,7 +81,42 @@ an_exponential_policy_stops() {
     grep -q 'eval_budget_error: rule p: the evaluation has used up its' "$work/err"
 }
 
-plan 10
+the_table_of_the_rules_is_fresh() {
+    "$bin/policy-table" >"$work/table" || return 1
+    diff "$source_root/doc/policies.md" "$work/table" ||
+        fail "make it again: build/src/main/policy-table > doc/policies.md"
+}
+
+# The specification has a table for each provider: ids and categories must be ours, all of them.
+every_rule_of_the_specification_is_there() {
+    [ -f "$shared_dir/specs/forklift-inventory.md" ] || skip "no shared specification"
+    python3 - "$shared_dir/specs/forklift-inventory.md" "$source_root/doc/policies.md" <<'PY'
+import re, sys
+letters = {"W": "Warning", "C": "Critical", "I": "Information"}
+providers = ("vmware", "ovirt", "openstack", "ova", "hyperv")
+wanted, provider = set(), None
+spec = open(sys.argv[1], encoding="utf-8").read()
+section = spec[spec.index("### 3.3"):spec.index("## 4. ")]
+for line in section.splitlines():
+    if line.rstrip(":") in providers:
+        provider = line.rstrip(":")
+    cells = [c.strip() for c in line.strip("|").split(" | ")]
+    if provider is None or not line.startswith("| ") or cells[0].startswith("id (") or "id (" in line:
+        continue
+    at = 1 if provider == "vmware" else 0
+    if cells[at + 1] in letters:
+        wanted.add((provider + "." + cells[at], letters[cells[at + 1]]))
+ours = set(re.findall(r"\| `([a-zA-Z_.]+)` \| (\w+) \|", open(sys.argv[2], encoding="utf-8").read()))
+for row in sorted(wanted - ours):
+    print("missing:", *row)
+for row in sorted(ours - wanted):
+    print("not in the specification:", *row)
+print(len(wanted), "rules wanted,", len(ours), "there")
+sys.exit(wanted != ours or len(wanted) < 102)
+PY
+}
+
+plan 12
 it "the default rules pass their tests" default_rules_pass_their_tests
 it "every rule has a test of firing and one of not firing" every_rule_has_a_test
 it "the default rules are laid out" default_rules_are_laid_out
@@ -89,6 +124,8 @@ it "fmt gives what it accepts" fmt_gives_what_it_accepts
 it "a failing test fails the run" a_failing_test_fails_the_run
 it "an error has its place" an_error_has_its_place
 it "eval answers like the data API" eval_answers_like_the_data_api
+it "the table of the rules is fresh" the_table_of_the_rules_is_fresh
+it "every rule of the specification is there" every_rule_of_the_specification_is_there
 it "explain names rule and field" explain_names_rule_and_field
 it "both versions share a package" both_versions_share_a_package
 it "an exponential policy stops" an_exponential_policy_stops

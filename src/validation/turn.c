@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "base/vector.h"
 #include "data/obj.h"
 #include "inventory/inventory.h"
@@ -289,6 +290,7 @@ size_t turn_take(struct validation *v, struct rego_eval *eval, int64_t revision,
     CLEANUP(rego_query)
     struct rego_query *query = rego_query_path(rego_eval_get(eval), path, ARRAY_SIZE(path));
     CLEANUP(str) char *key = xasprintf("%s/%s", t.ns, t.provider);
+    int64_t start_ms = time_mono_ms();
     json_auto_t *vms = inventory_list(v->options.inventory, t.ns, t.provider, "VM");
     const json_t *vm = NULL;
     size_t i = 0;
@@ -307,7 +309,7 @@ size_t turn_take(struct validation *v, struct rego_eval *eval, int64_t revision,
     if (!v->stopping)
         forget_others(t.watched);
     if (t.judged > 0)
-        log_info("machines validated: provider=%s count=%zu rules=%" PRId64, key, t.judged,
-                 t.version);
+        log_info("machines validated: provider=%s count=%zu rules=%" PRId64 " ms=%" PRId64, key,
+                 t.judged, t.version, time_mono_ms() - start_ms);
     return t.judged;
 }
