@@ -88,6 +88,32 @@ stops_what_a_hook_left_running() {
     wait_until 10 no_process "sleep 986"
 }
 
+calls_things_by_templates() {
+    new_plan names good '[{name: web, targetName: web-new, networkNameTemplate: "nic-{{.NetworkIndex}}"}]' \
+        'pvcNameTemplateUseGenerateName: false
+  pvcNameTemplate: "{{.TargetVmName}}-{{if eq .DiskIndex 0}}root{{else}}data{{end}}"
+  volumeNameTemplate: "{{.PVCName | trimPrefix \"web-\"}}-{{.VolumeIndex}}"
+  networkNameTemplate: "never-{{.NetworkIndex}}"'
+    wait_until 30 has_condition plan names Ready
+    migrate names
+    ends names Succeeded
+    kubectl get pvc -n to-names web-new-root web-new-data
+    same "$(kubectl get vm web-new -n to-names \
+        -o 'jsonpath={.spec.template.spec.volumes[*].name} {.spec.template.spec.networks[0].name}')" \
+        "new-root-0 new-data-1 nic-0"
+}
+
+refuses_names_that_templates_spoil() {
+    new_plan badnames good '[{name: web}]' 'volumeNameTemplate: "disk"
+  networkNameTemplate: "{{.Unknown}}"
+  pvcNameTemplate: "{{.VmName | upper}}"'
+    wait_until 10 has_condition plan badnames NotValid
+    contains "$(conditions plan badnames)" VolumeNameNotUnique
+    contains "$(conditions plan badnames)" NetworkNameTemplate
+    contains "$(conditions plan badnames)" Unknown
+    contains "$(conditions plan badnames)" PVCNameTemplate
+}
+
 refuses_what_does_not_fit() {
     new_plan unmapped good '[{name: other}]'
     wait_until 10 has_condition plan unmapped VMNetworksNotMapped
@@ -361,12 +387,14 @@ leaves_no_mounts() {
     ! grep "$work" /proc/mounts
 }
 
-plan 22
+plan 24
 it "moves every byte of every disk" moves_every_byte
 it "keeps a hook's output, with the keys playbooks know" keeps_a_hooks_output
 it "names a broken playbook" names_a_broken_playbook
 it "ends a hook at its deadline" ends_a_hook_at_its_deadline
 it "stops what a hook left running" stops_what_a_hook_left_running
+it "calls claims, volumes and networks by templates" calls_things_by_templates
+it "refuses names that templates spoil" refuses_names_that_templates_spoil
 it "refuses unmapped networks, names used twice, unknown machines" refuses_what_does_not_fit
 it "names a file that is cut off" names_a_file_that_is_cut_off
 it "refuses entities in a descriptor" refuses_entities_in_a_descriptor
