@@ -3,7 +3,9 @@
 # inventory's queries and watches, asked by curl, kubectl and the command line.
 . "$(dirname "$0")/functions.sh"
 . "$(dirname "$0")/e2e/home.sh"
+. "$(dirname "$0")/e2e/vcenter.sh"
 home_requires
+requires openssl "the fake vCenter needs a certificate"
 requires curl "tests ask the REST services with it"
 home_up
 
@@ -21,6 +23,16 @@ ask() {
     ask_path=$1
     shift
     curl -sk -H "Authorization: Bearer $token" "$@" "$server$ask_path"
+}
+
+# of a machine of the vCenter: vc_vm EXPRESSION
+vc_vm() {
+    ask "/providers/vsphere/$vc_uid/vms?name=web" |
+        python3 -c "import json,sys; v = json.load(sys.stdin)[0]; print($1)"
+}
+
+vc_vm_is() {
+    [ "$(vc_vm "$1")" = "$2" ]
 }
 
 # status_of PATH [CURL OPTION...]
@@ -272,7 +284,24 @@ a_deleted_provider_ends_its_watches() {
     same "$(status_of "$(watch_path)")" 404
 }
 
-plan 14
+follows_the_machines_of_a_vcenter() {
+    vsphere_provider vc
+    wait_until 30 has_condition provider vc Ready
+    vc_uid=$(kubectl get provider vc -n $NS -o 'jsonpath={.metadata.uid}')
+    wait_until 20 vc_vm_is '"vmware.changed_block_tracking.disabled" in
+        [c.get("id") for c in v["concerns"]]' True
+    revision=$(vc_vm 'v["revision"]')
+    same "$(vc_vm 'v["revisionValidated"]')" "$revision"
+    vc "add-disk?vm=web&bytes=8388608"
+    wait_until 20 vc_vm_is "v['revision'] > $revision and v['revision'] == v['revisionValidated']" \
+        True
+    contains "$("$bin/gantry" policy explain vc/web --dir "$work/home")" \
+        'input.changeTrackingEnabled = false'
+    same "$("$bin/gantry" get inventory host vc -q 'select name limit 1' --dir "$work/home" |
+        wc -l)" 3
+}
+
+plan 15
 it "puts concerns beside the machine" concerns_are_beside_the_machine
 it "answers as OPA does" answers_as_opa_does
 it "refuses what OPA refuses, and what is too much" refuses_what_opa_refuses
@@ -286,5 +315,7 @@ it "answers queries of the inventory" queries_the_inventory
 it "lists the inventory on the command line" lists_the_inventory_on_the_command_line
 it "tells watchers what is there and what changes" watches_what_is_there_and_what_changes
 it "begins a watch with parity" a_watch_without_snapshot_begins_with_parity
+vcenter_up --machine "name=web,disk=4Mi,ctk=off,memory=64,nic=VirtualVmxnet3"
+it "follows the machines of a vCenter" follows_the_machines_of_a_vcenter
 it "ends the watches of a deleted provider" a_deleted_provider_ends_its_watches
 finish
