@@ -101,7 +101,7 @@ for line in section.splitlines():
     if line.rstrip(":") in providers:
         provider = line.rstrip(":")
     cells = [c.strip() for c in line.strip("|").split(" | ")]
-    if provider is None or not line.startswith("| ") or cells[0].startswith("id (") or "id (" in line:
+    if provider is None or not line.startswith("| ") or "` +)" in line:
         continue
     at = 1 if provider == "vmware" else 0
     if cells[at + 1] in letters:

@@ -14,7 +14,7 @@ def as_c(text):
 
 def main(out, root, *files):
     rows = []
-    for path in files:
+    for path in sorted(files):
         with open(path, encoding="utf-8") as file:
             rows.append('    {"%s",\n%s},' % (os.path.relpath(path, root), as_c(file.read())))
     with open(out, "w", encoding="utf-8") as file:
