@@ -19,6 +19,7 @@ void machine_free(struct machine *machine)
         free(machine->disks.ptr[i].storage_id);
         free(machine->disks.ptr[i].storage_group_id);
         free(machine->disks.ptr[i].unreadable);
+        free(machine->disks.ptr[i].serial);
     }
     for (size_t i = 0; i < machine->nics.len; i++) {
         free(machine->nics.ptr[i].name);
@@ -32,5 +33,6 @@ void machine_free(struct machine *machine)
     free(machine->name);
     free(machine->uuid);
     free(machine->os);
+    free(machine->timezone);
     free(machine);
 }

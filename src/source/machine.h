@@ -23,6 +23,7 @@ struct machine_disk {
     uint64_t capacity_bytes;
     enum machine_bus bus;
     bool shared;
+    char *serial;     /* that the guest sees, at most 20 letters, digits and '-'; or NULL */
     char *unreadable; /* why no way of reading it is known, or NULL */
 };
 
@@ -31,6 +32,7 @@ struct machine_nic {
     char *mac;        /* aa:bb:cc:dd:ee:ff, or NULL */
     char *network_id; /* what a NetworkMap pair refers to */
     char *model;      /* in the source, as a target knows it: virtio, e1000, e1000e, ...; or NULL */
+    bool link_down;   /* not connected when the machine starts */
 };
 
 DEFINE_VECTOR(machine_disk_list, struct machine_disk)
@@ -44,6 +46,9 @@ struct machine {
     bool efi;
     bool secure_boot;
     bool tpm;
+    bool knows_tpm; /* a machine without one must not get one */
+    bool nested;    /* its guest runs machines itself */
+    char *timezone; /* of its clock, or NULL */
     uint32_t sockets, cores, threads;
     uint64_t memory_bytes;
     bool powered_on; /* when it was described; false where there is no power (can_power) */

@@ -155,6 +155,11 @@ struct source_ops {
                        size_t disk, const char *snapshot, struct source_disk_access *access,
                        struct error **err);
 
+    /* Sends ACCESS by way of another server of the source at BASE ("https://10.0.0.7"), logging in
+     * with SECRET's keys; THUMBPRINT (or NULL) is of its certificate.  NULL: there are none. */
+    int (*reroute)(struct source *source, const char *base, const json_t *secret,
+                   const char *thumbprint, struct source_disk_access *access, struct error **err);
+
     /* Only with can_power.  power_set asks for it and does not wait for guests; without FORCE
      * switching off is left to the guest, ERROR_UNSUPPORTED if it cannot. */
     int (*power_get)(struct source *source, const char *vm_id, enum source_power *state,

@@ -77,15 +77,16 @@ static void put_cpu_and_memory(const struct vm_run *run, json_t *vm)
     obj_put_str(vm, DOMAIN ".memory.guest", memory);
 }
 
-/* Nothing is said unless the VM or the plan says something. */
+/* What the VM says, else the plan, else that the source's guest runs machines; else nothing. */
 static void put_nesting(const struct vm_run *run, json_t *vm)
 {
     const json_t *own = json_object_get(run->status, "enableNestedVirtualization");
     const json_t *of_plan = obj_at(run->view->plan, "spec.enableNestedVirtualization");
     const json_t *value = json_is_boolean(own) ? own : of_plan;
-    const char *policy = json_is_true(value) ? "optional" : "disable";
+    bool wanted = json_is_boolean(value) ? json_is_true(value) : run->machine->nested;
+    const char *policy = wanted ? "optional" : "disable";
 
-    if (!json_is_boolean(value))
+    if (!json_is_boolean(value) && !wanted)
         return;
     obj_take(vm, DOMAIN ".cpu.features",
              obj_pack("[{s:s, s:s}, {s:s, s:s}]", "name", "vmx", "policy", policy, "name", "svm",
@@ -101,6 +102,9 @@ static void put_devices(const struct vm_run *run, json_t *vm)
                       compatible ? "usb" : "virtio"));
     if (run->machine->tpm)
         obj_put_bool(vm, DOMAIN ".devices.tpm.persistent", true);
+    else if (run->machine->knows_tpm)
+        obj_put_bool(vm, DOMAIN ".devices.tpm.enabled", false);
+    obj_put_str(vm, DOMAIN ".clock.timezone", run->machine->timezone);
 }
 
 /* The disk that the guest starts from, where somebody said so: 0-based, -1 where nobody did. */
@@ -135,6 +139,7 @@ static void put_disks(const struct vm_run *run, const json_t *claims, json_t *vm
         json_t *disk = obj_pack("{s:s, s:{s:s}}", "name", name, "disk", "bus", bus);
         if (boot == (int64_t)i)
             obj_put_int(disk, "bootOrder", 1);
+        obj_put_str(disk, "serial", run->machine->disks.ptr[i].serial);
         if (run->machine->disks.ptr[i].shared) {
             obj_put_bool(disk, "shareable", true);
             obj_put_str(disk, "cache", "none");
@@ -157,6 +162,8 @@ static void put_nic(const struct vm_run *run, const struct machine_nic *nic,
     json_t *network = obj_pack("{s:s}", "name", name);
 
     obj_put_str(interface, "macAddress", nic->mac);
+    if (nic->link_down)
+        obj_put_str(interface, "state", "down");
     if (pod) {
         obj_take(network, "pod", json_object());
     } else {

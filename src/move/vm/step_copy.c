@@ -11,6 +11,7 @@
 #include "kube/meta.h"
 #include "move/vm/checkpoint.h"
 #include "move/vm/credentials.h"
+#include "move/vm/host.h"
 #include "move/vm/labels.h"
 #include "move/vm/pods.h"
 #include "move/vm/vm_run.h"
@@ -140,7 +141,8 @@ static int start_copy(struct vm_run *run, size_t index, const json_t *claim, jso
     if (run->view->source == NULL)
         return error_set(err, ERROR_UNAVAILABLE, "the source provider is not open");
     if (run->view->ops->disk_access(run->view->source, run->vm, run->machine, index,
-                                    obj_str(warm_last(run), "snapshot", NULL), &access, err) == -1)
+                                    obj_str(warm_last(run), "snapshot", NULL), &access, err) == -1 ||
+        host_route(run->view, run->vm, &access, err) == -1)
         return error_wrap(err, "disk \"%s\"", disk->name);
     step_set_annotation(task, "access", access.reason);
 

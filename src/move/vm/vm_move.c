@@ -4,6 +4,7 @@
  *   NetworkMap  ← NetworkMap, Provider
  *   StorageMap  ← StorageMap, Provider
  *   Hook        ← Hook
+ *   Host        ← Host, Provider
  *   Plan        ← Plan, Migration, Provider, maps, Hook, and whatever carries the plan's labels
  *   Migration   ← Migration, Plan
  *
@@ -26,6 +27,7 @@
 #include "kube/meta.h"
 #include "move/vm/history.h"
 #include "move/vm/hook_check.h"
+#include "move/vm/host.h"
 #include "move/vm/maps.h"
 #include "move/vm/migration.h"
 #include "move/vm/plan.h"
@@ -45,6 +47,7 @@ enum controller_id {
     CONTROLLER_NETWORK_MAP,
     CONTROLLER_STORAGE_MAP,
     CONTROLLER_HOOK,
+    CONTROLLER_HOST,
     CONTROLLER_PLAN,
     CONTROLLER_MIGRATION,
     CONTROLLER_COUNT,
@@ -56,6 +59,7 @@ enum cache_id {
     CACHE_NETWORK_MAP,
     CACHE_STORAGE_MAP,
     CACHE_HOOK,
+    CACHE_HOST,
     CACHE_PLAN,
     CACHE_MIGRATION,
     CACHE_POD,
@@ -76,6 +80,7 @@ static const struct cache_row {
     [CACHE_NETWORK_MAP] = {&KIND_NETWORK_MAP, NULL},
     [CACHE_STORAGE_MAP] = {&KIND_STORAGE_MAP, NULL},
     [CACHE_HOOK] = {&KIND_HOOK, NULL},
+    [CACHE_HOST] = {&KIND_HOST, NULL},
     [CACHE_PLAN] = {&KIND_PLAN, NULL},
     [CACHE_MIGRATION] = {&KIND_MIGRATION, NULL},
     [CACHE_POD] = {&KIND_POD, "plan"},
@@ -103,6 +108,7 @@ static const struct controller_row {
     [CONTROLLER_NETWORK_MAP] = {"networkmap", 1, network_map_reconcile},
     [CONTROLLER_STORAGE_MAP] = {"storagemap", 1, storage_map_reconcile},
     [CONTROLLER_HOOK] = {"hook", 1, hook_reconcile},
+    [CONTROLLER_HOST] = {"host", 2, host_reconcile},
     [CONTROLLER_PLAN] = {"plan", 4, plan_reconcile},
     [CONTROLLER_MIGRATION] = {"migration", 2, migration_reconcile},
 };
@@ -129,6 +135,13 @@ static void wake_all_maps(struct controller *controller, const json_t *object, v
                                                                                : CACHE_STORAGE_MAP;
 
     add_all(controller, move->caches[id]);
+}
+
+static void wake_all_hosts(struct controller *controller, const json_t *object, void *arg)
+{
+    struct vm_move *move = arg;
+
+    add_all(controller, move->caches[CACHE_HOST]);
 }
 
 static void wake_all_plans(struct controller *controller, const json_t *object, void *arg)
@@ -218,6 +231,8 @@ static void watch_all(struct vm_move *move)
     controller_watch(c[CONTROLLER_STORAGE_MAP], k[CACHE_STORAGE_MAP]);
     controller_watch_map(c[CONTROLLER_STORAGE_MAP], k[CACHE_PROVIDER], wake_all_maps, move);
     controller_watch(c[CONTROLLER_HOOK], k[CACHE_HOOK]);
+    controller_watch(c[CONTROLLER_HOST], k[CACHE_HOST]);
+    controller_watch_map(c[CONTROLLER_HOST], k[CACHE_PROVIDER], wake_all_hosts, move);
     controller_watch(c[CONTROLLER_PLAN], k[CACHE_PLAN]);
     controller_watch_map(c[CONTROLLER_PLAN], k[CACHE_MIGRATION], wake_plan_of_migration, move);
     controller_watch_map(c[CONTROLLER_PLAN], k[CACHE_PROVIDER], wake_all_plans, move);

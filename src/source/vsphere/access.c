@@ -266,3 +266,42 @@ int vsphere_disk_access(struct source *source, const json_t *vm, const struct ma
     add_trust(vsphere, access);
     return 0;
 }
+
+/* On a host the datacenter has a name of its own, and datastores the same as in the vCenter. */
+int vsphere_reroute(struct source *source, const char *base, const json_t *secret,
+                    const char *thumbprint, struct source_disk_access *access, struct error **err)
+{
+    const char *folder = strstr(access->uri, "/folder/"), *query = strchr(access->uri, '?');
+    const char *datastore = query != NULL ? strstr(query, "&dsName=") : NULL;
+    const char *pin = obj_map_str(secret, "thumbprint");
+    const char *ca = obj_map_str(secret, "ca.crt");
+
+    if (folder == NULL || datastore == NULL)
+        return error_set(err, ERROR_BUG, "no URL of a datastore");
+    char *uri = xasprintf("%s%.*s?dcPath=ha-datacenter%s", base, (int)(query - folder), folder,
+                          datastore);
+    free(access->uri);
+    access->uri = uri;
+    json_decref(access->options);
+    json_decref(access->credentials);
+    access->options = json_array();
+    access->credentials =
+        obj_pack("{s:s, s:s}", "user", obj_map_str(secret, "user") ? obj_map_str(secret, "user") : "",
+                 "password", obj_map_str(secret, "password") ? obj_map_str(secret, "password") : "");
+    if (pin == NULL)
+        pin = str_is_empty(thumbprint) ? NULL : thumbprint;
+    if (ca == NULL)
+        ca = obj_map_str(secret, "cacert");
+    if (pin != NULL) {
+        json_array_append_new(access->options, json_string("--thumbprint"));
+        json_array_append_new(access->options, json_string(pin));
+    } else if (ca != NULL) {
+        obj_put_str(access->credentials, "ca", ca);
+    } else if (str_eq(obj_map_str(secret, "insecureSkipVerify"), "true")) {
+        json_array_append_new(access->options, json_string("--insecure"));
+    }
+    char *reason = xasprintf("%s, by way of host %s", access->reason, base);
+    free(access->reason);
+    access->reason = reason;
+    return 0;
+}

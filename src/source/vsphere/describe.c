@@ -5,9 +5,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "data/obj.h"
+#include "net/crypto.h"
 #include "source/machine.h"
 #include "source/vsphere/internal.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +41,29 @@ static int compare_disks(const void *a, const void *b)
     return order;
 }
 
+/* The source's serial without what may not be in one; where nothing is left, digits that stay the
+ * same for this disk. */
+static char *make_serial(const char *vm_id, const json_t *disk)
+{
+    enum { SERIAL_MAX = 20 };
+    const char *text = obj_str(disk, "serial", "");
+    CLEANUP(buf) struct buf serial = BUF_INIT(256);
+    unsigned char digest[CRYPTO_SHA256_SIZE];
+
+    for (const char *p = text; *p != '\0' && serial.len < SERIAL_MAX; p++)
+        if (isalnum((unsigned char)*p) || *p == '-')
+            buf_add_char(&serial, *p);
+    if (serial.len == 0) {
+        CLEANUP(str)
+        char *name = xasprintf("%s:%lld", vm_id, (long long)obj_int(disk, "key", 0));
+
+        crypto_sha256(name, strlen(name), digest);
+        for (size_t i = 0; i < SERIAL_MAX / 2; i++)
+            buf_printf(&serial, "%02x", digest[i]);
+    }
+    return buf_take(&serial);
+}
+
 static void add_disk(struct machine *machine, const json_t *disk)
 {
     const char *bus = obj_str(disk, "bus", "");
@@ -55,6 +80,7 @@ static void add_disk(struct machine *machine, const json_t *disk)
                                       : str_eq(bus, "usb") ? MACHINE_BUS_USB
                                                            : MACHINE_BUS_SATA,
                                .shared = obj_bool(disk, "shared", false),
+                               .serial = make_serial(machine->id, disk),
                            });
 }
 
@@ -118,6 +144,7 @@ static void describe_nics(const json_t *vm, char *(*resolve)(void *arg, const ch
                                   .mac = *mac ? xstrdup(mac) : NULL,
                                   .network_id = resolve(arg, obj_str(nic, "network.id", "")),
                                   .model = model ? xstrdup(model) : NULL,
+                                  .link_down = !obj_bool(nic, "startConnected", true),
                               });
     }
 }
@@ -140,6 +167,8 @@ int vsphere_describe_vm(const json_t *vm, char *(*resolve)(void *arg, const char
     machine->efi = str_eq(obj_str(vm, "firmware", ""), "efi");
     machine->secure_boot = obj_bool(vm, "secureBoot", false);
     machine->tpm = obj_bool(vm, "tpmEnabled", false);
+    machine->knows_tpm = true;
+    machine->nested = obj_bool(vm, "nestedHVEnabled", false);
     machine->sockets = (uint32_t)(cpus / cores);
     machine->cores = (uint32_t)cores;
     machine->threads = 1;

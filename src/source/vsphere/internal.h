@@ -20,6 +20,7 @@ struct vsphere_source {
     char *thumbprint, *ca_pem;    /* of the secret, or NULL */
     pthread_mutex_t lock;
     struct map *port_groups; /* guarded by lock; key of a port group to the Network's id, owned */
+    struct map *timezones;   /* guarded by lock; id of a Host to its time zone, owned */
     struct map *datastores;  /* guarded by lock; id of a Datastore to its type, owned */
 };
 
@@ -36,6 +37,9 @@ const char *vsphere_needs_vddk(const json_t *disk, const char *type, bool whole)
 int vsphere_disk_access(struct source *source, const json_t *vm, const struct machine *machine,
                         size_t disk, const char *snapshot, struct source_disk_access *access,
                         struct error **err);
+/* source_ops.reroute. */
+int vsphere_reroute(struct source *source, const char *base, const json_t *secret,
+                    const char *thumbprint, struct source_disk_access *access, struct error **err);
 extern const struct source_warm_ops vsphere_warm_ops;
 
 /* The name of a disk whatever snapshots there are: "[ds] dir/x-000002.vmdk" without the number, which

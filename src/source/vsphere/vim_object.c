@@ -103,7 +103,10 @@ int vim_task_look(struct vim *vim, const char *task, bool *done, char **result,
     struct dom_node *fault = problem ? dom_first(problem, "fault") : NULL;
     CLEANUP(str) char *name = fault ? vim_fault_name(fault) : xstrdup("Fault");
     CLEANUP(str) char *words = problem ? vim_text_at(problem, "localizedMessage") : xstrdup("");
-    return vim_set_fault(name, words, err);
+    vim_set_fault(name, words, err);
+    if ((*err)->code == ERROR_UNAVAILABLE) /* this task will not succeed by being looked at again */
+        (*err)->code = ERROR_IO;
+    return -1;
 }
 
 int vim_task_start(struct vim *vim, const struct vim_call *call, char **task, struct error **err)

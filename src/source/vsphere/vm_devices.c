@@ -121,7 +121,8 @@ static void add_nic(json_t *list, struct dom_node *device)
         list, obj_pack("{s:{s:s, s:s}, s:s, s:i, s:I, s:s, s:b}", "network", "kind", "Network",
                        "id", id, "mac", mac, "order", (int)json_array_size(list), "deviceKey",
                        (json_int_t)vsphere_int(device, "key", 0), "pciAddress", "",
-                       "startConnected", vsphere_bool(device, "connectable/startConnected")));
+                       "startConnected", dom_find(device, "connectable/startConnected") == NULL ||
+                           vsphere_bool(device, "connectable/startConnected")));
 }
 
 void vsphere_set_devices(struct vsphere_object *object, struct dom_node *value, const char *key)

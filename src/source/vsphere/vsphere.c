@@ -29,6 +29,7 @@ static void vsphere_close(struct source *source)
     vim_free(vsphere->vim);
     map_free(vsphere->port_groups, free);
     map_free(vsphere->datastores, free);
+    map_free(vsphere->timezones, free);
     free(vsphere->access);
     free(vsphere->thumbprint);
     free(vsphere->ca_pem);
@@ -90,6 +91,7 @@ static int vsphere_open(const struct source_config *config, struct source **out,
     vsphere->ca_pem = ca ? xstrdup(ca) : NULL;
     vsphere->port_groups = map_new();
     vsphere->datastores = map_new();
+    vsphere->timezones = map_new();
     pthread_mutex_init(&vsphere->lock, NULL);
     *out = &vsphere->base;
     return 0;
@@ -128,6 +130,11 @@ static void tap_put(void *arg, const char *kind, const json_t *object)
     if (key != NULL) {
         LOCK_SCOPE(&tap->vsphere->lock);
         free(map_put(tap->vsphere->port_groups, key, xstrdup(obj_str(object, "id", ""))));
+    }
+    if (str_eq(kind, "Host")) {
+        LOCK_SCOPE(&tap->vsphere->lock);
+        free(map_put(tap->vsphere->timezones, obj_str(object, "id", ""),
+                     xstrdup(obj_str(object, "timezone", ""))));
     }
     if (str_eq(kind, "Datastore")) {
         LOCK_SCOPE(&tap->vsphere->lock);
@@ -218,6 +225,10 @@ static int vsphere_describe(struct source *source, const json_t *vm, struct mach
     if (vsphere_describe_vm(vm, resolve_network, vsphere_of(source), out, err) == -1)
         return -1;
     mark_unreadable(vsphere_of(source), vm, *out);
+    LOCK_SCOPE(&vsphere_of(source)->lock);
+    const char *zone = map_find(vsphere_of(source)->timezones, obj_str(vm, "host", ""));
+    if (!str_is_empty(zone))
+        (*out)->timezone = xstrdup(zone);
     return 0;
 }
 
@@ -289,6 +300,7 @@ const struct source_ops vsphere_source_ops = {
     .collect = vsphere_collector,
     .describe = vsphere_describe,
     .disk_access = vsphere_disk_access,
+    .reroute = vsphere_reroute,
     .power_get = vsphere_power_get,
     .power_set = vsphere_power_set,
     .warm = &vsphere_warm_ops,
