@@ -83,7 +83,7 @@ static const char *take_snapshot(struct fake_vcenter *fake, struct fake_task *ta
         return "ApplicationQuiesceFault";
     snapshot.id = xasprintf("snapshot-%u", ++fake->snapshot_count);
     snapshot.name = xstrdup(task->argument);
-    snapshot.description = xstrdup(task->words ? task->words : "");
+    snapshot.description = xstrdup(task->description ? task->description : "");
     snapshot.quiesced = task->flag;
     snapshot.powered_on = machine->on;
     time_format(time_now_ms(), snapshot.created);
@@ -299,7 +299,7 @@ static void call_snapshot(struct fake_vcenter *fake, struct fake_machine *machin
     CLEANUP(str) char *quiesce = fake_text_at(call, "quiesce");
 
     task->argument = fake_text_at(call, "name");
-    task->words = fake_text_at(call, "description");
+    task->description = fake_text_at(call, "description");
     task->flag = str_eq(quiesce, "true") || str_eq(quiesce, "1");
     answer_task(response, "CreateSnapshot_Task", task);
 }

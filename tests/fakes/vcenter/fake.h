@@ -67,7 +67,7 @@ struct fake_task {
     unsigned changed;
     /* What it does at its end; ARGUMENT is owned. */
     const char *(*run)(struct fake_vcenter *fake, struct fake_task *task);
-    char *argument, *words;
+    char *argument, *description;
     bool flag;
 };
 

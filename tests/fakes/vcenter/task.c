@@ -20,7 +20,7 @@ void fake_task_free(struct fake_task *task)
     free(task->name);
     free(task->entity);
     free(task->fault);
-    free(task->words);
+    free(task->description);
     free(task->result);
     free(task->result_type);
     free(task->argument);
@@ -74,7 +74,7 @@ static void add_fault(struct value *info, const struct fake_task *task)
     struct value *fault = value_add(error, "fault", NULL);
 
     fault->type = task->fault;
-    value_add_string(error, "localizedMessage", task->words ? task->words : "not now");
+    value_add_string(error, "localizedMessage", "not now");
 }
 
 struct value *fake_task_value(struct fake_task *task)
