@@ -24,7 +24,40 @@ moves_every_byte() {
     same "$(kubectl get vm web -n to-bytes -o 'jsonpath={.spec.runStrategy}')" Halted
     same "$(count pods to-bytes)" 0
     contains "$(kubectl describe plan bytes -n $NS)" MigrationSucceeded
-    contains "$(kubectl get plan bytes -n $NS)" True
+    shows_columns
+    tells_how_it_does
+}
+
+# has_columns KIND NAME COLUMN...: and a row in which none is empty
+has_columns() {
+    columns=$(kubectl get "$1" "$2" -n $NS)
+    shift 2
+    for column; do
+        contains "$(echo "$columns" | head -1)" "$column"
+    done
+    ! echo "$columns" | tail -1 | grep -q '<none>' || fail "$columns"
+}
+
+shows_columns() {
+    has_columns provider good NAME TYPE STATUS READY CONNECTED INVENTORY URL AGE
+    has_columns plan bytes NAME READY EXECUTING SUCCEEDED FAILED AGE
+    has_columns migration bytes NAME READY RUNNING SUCCEEDED FAILED AGE
+    described=$(kubectl describe plan bytes -n $NS)
+    for part in "Target Namespace:" to-bytes DiskTransfer "Transfer completed." MigrationStarted \
+        VMSucceeded; do
+        contains "$described" "$part"
+    done
+}
+
+tells_how_it_does() {
+    status=$("$bin/gantry" status --dir "$work/home")
+    contains "$status" "0 Running, 1 Succeeded"
+    contains "$status" "ms each"
+    metrics=$(kubectl get --raw /metrics)
+    contains "$metrics" 'mtv_migrations_status_total{status="Succeeded",provider="ova",mode="Cold",target="Local"} 1'
+    contains "$metrics" 'mtv_migrated_vms_total{status="Succeeded",provider="ova",mode="Cold",target="Local"} 1'
+    contains "$metrics" 'mtv_plans_status{status="Succeeded",provider="ova",mode="Cold",target="Local"} 1'
+    contains "$metrics" "mtv_migration_data_transferred_bytes"
 }
 
 cat >"$work/pre.yml" <<'EOF'

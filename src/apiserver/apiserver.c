@@ -162,6 +162,15 @@ int apiserver_port(const struct apiserver *server)
     return http_server_port(server->http);
 }
 
+void apiserver_set_metrics(struct apiserver *server, void (*format)(void *arg, struct buf *out),
+                           void *arg)
+{
+    pthread_rwlock_wrlock(&server->lock);
+    server->format_metrics = format;
+    server->metrics_arg = arg;
+    pthread_rwlock_unlock(&server->lock);
+}
+
 void apiserver_mount(struct apiserver *server, const char *prefix,
                      void (*handle)(void *arg, const struct http_request *request,
                                     struct http_response *response),

@@ -58,6 +58,12 @@ char *apiserver_kubeconfig(struct apiserver *server);
 /* A client in the same process, as USER ("system:gantry"). */
 struct kube_client *apiserver_client(struct apiserver *server, const char *user);
 
+/* Lets another part append to /metrics what it counts; FORMAT NULL takes it away again, after which
+ * it is not called any more. */
+struct buf;
+void apiserver_set_metrics(struct apiserver *server, void (*format)(void *arg, struct buf *out),
+                           void *arg);
+
 /* Lets another service answer below PREFIX ("/inventory/") on the same port, behind the same
  * authentication. */
 struct http_request;

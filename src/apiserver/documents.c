@@ -252,6 +252,10 @@ static void answer_metrics(struct documents *documents, struct call *call)
     if (documents->server->http != NULL)
         http_server_get_stats(documents->server->http, &http);
     metrics_format(documents->server->metrics, &out);
+    pthread_rwlock_rdlock(&documents->server->lock);
+    if (documents->server->format_metrics != NULL)
+        documents->server->format_metrics(documents->server->metrics_arg, &out);
+    pthread_rwlock_unlock(&documents->server->lock);
     buf_printf(&out,
                "# TYPE gantry_store_writes_total counter\ngantry_store_writes_total %" PRIu64 "\n"
                "# TYPE gantry_store_commits_total counter\ngantry_store_commits_total %" PRIu64 "\n"

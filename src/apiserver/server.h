@@ -51,6 +51,8 @@ struct apiserver {
     struct apiserver_backend backend;       /* guarded by lock, also the next two */
     struct mount mounts[SERVER_MAX_MOUNTS];
     size_t mount_count;
+    void (*format_metrics)(void *arg, struct buf *out); /* of another part, or NULL */
+    void *metrics_arg;
 };
 
 /* Answers one request, of a connection or of this process.  USER, unless NULL, is who asks

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/command.h"
 #include "kube/client.h"
 
 #include <errno.h>
@@ -100,6 +101,24 @@ int home_keep_listen(const char *dir, const char *listen, int port, struct error
     CLEANUP(str) char *line = xasprintf("%.*s:%d\n", (int)host_len, listen, port);
 
     return file_write(path, line, strlen(line), 0600, err);
+}
+
+int home_begin(const struct command *self, const struct option_spec *specs, size_t count,
+               const char **dir_arg, int argc, char **argv, char **dir, pid_t *pid)
+{
+    CLEANUP(word_list) struct word_list words = {0};
+    struct error *err = NULL;
+    int status = command_options(self, specs, count, argc, argv, &words);
+
+    if (status != -1)
+        return status;
+    if (words.len > 0)
+        return command_usage(self, "\"%s\" is not expected", words.ptr[0]);
+    *dir = home_find_dir(*dir_arg, &err);
+    if (*dir == NULL)
+        return command_fail(err);
+    *pid = home_get_daemon(*dir, &err);
+    return *pid == -1 ? command_fail(err) : -1;
 }
 
 struct kube_client *home_open_client(const char *dir, struct error **err)

@@ -11,8 +11,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct command;
 struct error;
 struct kube_client;
+struct option_spec;
 
 /* Names inside DIR; gantryd uses the same. */
 #define HOME_LOCK       "gantryd.lock"
@@ -40,6 +42,12 @@ char *home_last_listen(const char *dir);
 
 /* Keeps for the next start that LISTEN ("HOST:PORT", the port perhaps 0) became PORT. */
 int home_keep_listen(const char *dir, const char *listen, int port, struct error **err);
+
+/* What up, down and status begin with: reads the arguments by SPECS, one of which sets *DIR_ARG, allows
+ * no others, and finds the folder (owned by the caller) and the process that holds it (0: none).
+ * -1 to go on, else the exit status. */
+int home_begin(const struct command *self, const struct option_spec *specs, size_t count,
+               const char **dir_arg, int argc, char **argv, char **dir, pid_t *pid);
 
 /* A client for the server of DIR; a hint says how to start it if it does not run. */
 struct kube_client *home_open_client(const char *dir, struct error **err);

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/home.h"
 #include "data/obj.h"
+#include "data/size.h"
 #include "kube/client.h"
 #include "kube/kinds.h"
 
@@ -16,28 +17,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One line for a kind: how many there are, and how many have the condition TYPE. */
+enum { METRICS_MAX = 8 * 1024 * 1024, MIB = 1024 * 1024 };
+
+static bool has_condition(const json_t *object, const char *type)
+{
+    const json_t *condition;
+    size_t i;
+
+    json_array_foreach (obj_arr(object, "status.conditions"), i, condition)
+        if (str_eq(obj_str(condition, "type", ""), type))
+            return str_eq(obj_str(condition, "status", ""), "True");
+    return false;
+}
+
+static size_t count_with(const json_t *items, const char *type)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < json_array_size(items); i++)
+        count += has_condition(json_array_get(items, i), type);
+    return count;
+}
+
+/* One line for a kind: how many there are, and how many have each of its conditions. */
 static int print_kind(struct kube_client *client, const struct kube_kind *kind, const char *title,
-                      const char *type, struct error **err)
+                      const char *const *conditions, struct error **err)
 {
     json_auto_t *items = NULL;
-    size_t ready = 0, i;
-    json_t *item;
 
     if (kube_list(client, kind, NULL, NULL, &items, err) == -1)
         return -1;
-    json_array_foreach (items, i, item) {
-        json_t *conditions = obj_arr(item, "status.conditions");
-        bool is_true = false;
-        json_t *condition;
-        size_t j;
-
-        json_array_foreach (conditions, j, condition)
-            is_true |= strcmp(obj_str(condition, "type", ""), type) == 0 &&
-                       strcmp(obj_str(condition, "status", ""), "True") == 0;
-        ready += is_true;
-    }
-    printf("%-12s %zu, %zu %s\n", title, json_array_size(items), ready, type);
+    printf("%-12s %zu", title, json_array_size(items));
+    for (; *conditions != NULL; conditions++)
+        printf(", %zu %s", count_with(items, *conditions), *conditions);
+    printf("\n");
     return 0;
 }
 
@@ -52,35 +65,116 @@ static int print_server(struct kube_client *client, struct error **err)
     return 0;
 }
 
+/* The sum of the metric NAME in TEXT over those of its series whose labels have PART. */
+static double sum_of(const char *text, const char *name, const char *part)
+{
+    struct span rest = span_of(text), line;
+    size_t len = strlen(name);
+    double sum = 0;
+
+    while (span_split(&rest, '\n', &line)) {
+        CLEANUP(str) char *copy = span_dup(line);
+        const char *blank = strrchr(copy, ' ');
+
+        if (str_starts_with(copy, name) && (copy[len] == '{' || copy[len] == ' ') &&
+            blank != NULL && strstr(copy, part) != NULL)
+            sum += strtod(blank + 1, NULL);
+    }
+    return sum;
+}
+
+static int print_metrics(struct kube_client *client, struct error **err)
+{
+    CLEANUP(str) char *text = NULL;
+
+    if (kube_text(client, "/metrics", METRICS_MAX, &text, err) == -1)
+        return -1;
+    double count = sum_of(text, "apiserver_request_duration_seconds_count", "");
+    double seconds = sum_of(text, "apiserver_request_duration_seconds_sum", "") -
+                     sum_of(text, "apiserver_request_duration_seconds_sum", "verb=\"watch\"");
+    double watches = sum_of(text, "apiserver_request_duration_seconds_count", "verb=\"watch\"");
+
+    printf("%-12s %.0f, %.2f ms each, %.0f failed\n", "requests", count,
+           count > watches ? seconds * 1000 / (count - watches) : 0,
+           sum_of(text, "apiserver_request_total", "code=\"5"));
+    printf("%-12s %.0f objects, %.0f writes in %.0f commits\n", "store",
+           sum_of(text, "gantry_store_objects", ""), sum_of(text, "gantry_store_writes_total", ""),
+           sum_of(text, "gantry_store_commits_total", ""));
+    return 0;
+}
+
+/* What the pipeline's step NAME of VM counts, done and total. */
+static void add_progress(const json_t *vm, const char *name, uint64_t *done, uint64_t *total)
+{
+    const json_t *step;
+    size_t i;
+
+    json_array_foreach (obj_arr(vm, "pipeline"), i, step)
+        if (str_eq(obj_str(step, "name", ""), name)) {
+            *done += (uint64_t)obj_int(step, "progress.completed", 0) * MIB;
+            *total += (uint64_t)obj_int(step, "progress.total", 0) * MIB;
+        }
+}
+
+static void print_migration(const json_t *migration)
+{
+    const json_t *vms = obj_arr(migration, "status.vms"), *vm;
+    char copied[SIZE_TEXT_SIZE], all[SIZE_TEXT_SIZE];
+    uint64_t done = 0, total = 0;
+    size_t over = 0, i;
+
+    json_array_foreach (vms, i, vm) {
+        over += obj_str(vm, "completed", NULL) != NULL;
+        add_progress(vm, "DiskTransfer", &done, &total);
+    }
+    printf("  %s: %zu of %zu machines are over, %s of %s copied\n",
+           obj_str(migration, "metadata.name", ""), over, json_array_size(vms),
+           size_format(done, copied), size_format(total, all));
+    json_array_foreach (vms, i, vm)
+        if (obj_str(vm, "started", NULL) != NULL && obj_str(vm, "completed", NULL) == NULL)
+            printf("    %s: %s\n", obj_str(vm, "name", obj_str(vm, "id", "")),
+                   obj_str(vm, "phase", ""));
+}
+
+static int print_running(struct kube_client *client, struct error **err)
+{
+    json_auto_t *items = NULL;
+    const json_t *migration;
+    size_t i;
+
+    if (kube_list(client, &KIND_MIGRATION, NULL, NULL, &items, err) == -1)
+        return -1;
+    if (count_with(items, "Running") > 0)
+        printf("running\n");
+    json_array_foreach (items, i, migration)
+        if (has_condition(migration, "Running"))
+            print_migration(migration);
+    return 0;
+}
+
 int cmd_status(const struct command *self, int argc, char **argv)
 {
     static const struct {
         const struct kube_kind *kind;
         const char *title;
-        const char *condition;
+        const char *conditions[5];
     } kinds[] = {
-        {&KIND_PROVIDER, "providers", "Ready"},
-        {&KIND_PLAN, "plans", "Ready"},
-        {&KIND_MIGRATION, "migrations", "Succeeded"},
-        {&KIND_VM, "machines", "Ready"},
+        {&KIND_PROVIDER, "providers", {"Ready"}},
+        {&KIND_PLAN, "plans", {"Ready", "Executing"}},
+        {&KIND_MIGRATION, "migrations", {"Running", "Succeeded", "Failed", "Canceled"}},
+        {&KIND_VM, "machines", {"Ready"}},
     };
     const char *dir_arg = NULL;
     const struct option_spec specs[] = {
         {"dir", 0, OPTION_TEXT, &dir_arg, "DIR", "the folder given to gantry up"},
     };
-    CLEANUP(word_list) struct word_list words = {0};
+    CLEANUP(str) char *dir = NULL;
     struct error *err = NULL;
-    int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
+    pid_t pid = 0;
+    int status = home_begin(self, specs, ARRAY_SIZE(specs), &dir_arg, argc, argv, &dir, &pid);
 
     if (status != -1)
         return status;
-    if (words.len > 0)
-        return command_usage(self, "\"%s\" is not expected", words.ptr[0]);
-
-    CLEANUP(str) char *dir = home_find_dir(dir_arg, &err);
-    pid_t pid = dir == NULL ? -1 : home_get_daemon(dir, &err);
-    if (pid == -1)
-        return command_fail(err);
     if (pid == 0) {
         printf("gantry does not run in %s\n", dir);
         return EXIT_FAILED;
@@ -89,10 +183,10 @@ int cmd_status(const struct command *self, int argc, char **argv)
            "kubeconfig", dir, HOME_KUBECONFIG, "log", dir, HOME_LOG);
 
     CLEANUP(kube_client) struct kube_client *client = home_open_client(dir, &err);
-    if (client == NULL || print_server(client, &err) == -1)
+    if (client == NULL || print_server(client, &err) == -1 || print_metrics(client, &err) == -1)
         return command_fail(err);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (print_kind(client, kinds[i].kind, kinds[i].title, kinds[i].condition, &err) == -1)
+        if (print_kind(client, kinds[i].kind, kinds[i].title, kinds[i].conditions, &err) == -1)
             return command_fail(err);
-    return EXIT_OK;
+    return print_running(client, &err) == -1 ? command_fail(err) : EXIT_OK;
 }

@@ -141,22 +141,13 @@ int cmd_up(const struct command *self, int argc, char **argv)
         {"listen", 0, OPTION_TEXT, &listen, "ADDR:PORT",
          "serve the API there (default: the last time's address, at first a free port)"},
     };
-    CLEANUP(word_list) struct word_list words = {0};
+    CLEANUP(str) char *dir = NULL;
     struct error *err = NULL;
-    int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
+    pid_t pid = 0;
+    int status = home_begin(self, specs, ARRAY_SIZE(specs), &dir_arg, argc, argv, &dir, &pid);
 
     if (status != -1)
         return status;
-    if (words.len > 0)
-        return command_usage(self, "\"%s\" is not expected", words.ptr[0]);
-
-    CLEANUP(str) char *dir = home_find_dir(dir_arg, &err);
-    if (dir == NULL)
-        return command_fail(err);
-
-    pid_t pid = home_get_daemon(dir, &err);
-    if (pid == -1)
-        return command_fail(err);
     if (pid > 0) {
         printf("gantry already runs in %s (process %d)\n", dir, (int)pid);
         return EXIT_OK;
@@ -200,19 +191,13 @@ int cmd_down(const struct command *self, int argc, char **argv)
         {"dir", 0, OPTION_TEXT, &dir_arg, "DIR", "the folder given to gantry up"},
         {"all", 0, OPTION_FLAG, &all, NULL, "stop its machines and pods as well"},
     };
-    CLEANUP(word_list) struct word_list words = {0};
+    CLEANUP(str) char *dir = NULL;
     struct error *err = NULL;
-    int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
+    pid_t pid = 0;
+    int status = home_begin(self, specs, ARRAY_SIZE(specs), &dir_arg, argc, argv, &dir, &pid);
 
     if (status != -1)
         return status;
-    if (words.len > 0)
-        return command_usage(self, "\"%s\" is not expected", words.ptr[0]);
-
-    CLEANUP(str) char *dir = home_find_dir(dir_arg, &err);
-    pid_t pid = dir == NULL ? -1 : home_get_daemon(dir, &err);
-    if (pid == -1)
-        return command_fail(err);
     if (pid == 0) {
         printf("gantry does not run in %s\n", dir);
         return EXIT_OK;

@@ -128,4 +128,8 @@ int kube_pod_log(struct kube_client *client, const char *ns, const char *pod, co
 int kube_raw(struct kube_client *client, const struct kube_request *request, json_t **out,
              struct error **err);
 
+/* GET of PATH, whose answer is text: at most MAX bytes of it, owned by the caller. */
+int kube_text(struct kube_client *client, const char *path, size_t max, char **text,
+              struct error **err);
+
 DEFINE_CLEANUP(kube_client, struct kube_client *, kube_client_free)

@@ -160,3 +160,17 @@ int kube_pod_log(struct kube_client *client, const char *ns, const char *pod, co
     *text = xstrndup(len > 0 ? body : "", len < max ? len : max);
     return 0;
 }
+
+int kube_text(struct kube_client *client, const char *path, size_t max, char **text,
+              struct error **err)
+{
+    struct kube_request request = {
+        .method = "GET", .path = path, .accept = "*/*", .timeout_ms = CLIENT_TIMEOUT_MS};
+    CLEANUP(str) char *body = NULL;
+    size_t len = 0;
+
+    if (client_exchange(client, &request, &body, &len, err) == -1)
+        return error_wrap(err, "cannot read \"%s\"", path);
+    *text = xstrndup(len > 0 ? body : "", len < max ? len : max);
+    return 0;
+}

@@ -226,6 +226,8 @@ static int start_controllers(struct parts *p, struct error **err)
     };
     if (vm_move_start(&move_options, &p->move, err) == -1)
         return -1;
+    if (p->server != NULL)
+        apiserver_set_metrics(p->server, vm_move_format_metrics, p->move);
     set_listening(p, true, p->validation != NULL);
     return 0;
 }
@@ -257,6 +259,8 @@ static void stop(struct parts *p, bool machines_too)
     struct error *err = NULL;
 
     set_listening(p, false, false);
+    if (p->server != NULL)
+        apiserver_set_metrics(p->server, NULL, NULL);
     if (p->move != NULL)
         vm_move_stop(p->move);
     if (p->node != NULL && machines_too && node_stop_all(p->node, &err) == -1) {

@@ -487,6 +487,25 @@ TEST(a_provider_tells_what_keeps_it_from_being_ready)
     }
 }
 
+TEST(refuses_to_convert_encrypted_disks_before_anything_is_copied)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, 0);
+    obj_take(scene_plan(&scene), "spec.vms[0].luks", obj_pack("{s:s}", "name", "keys"));
+    CHECK(scene_step(&scene));
+    CHECK(object_has_condition(scene_plan(&scene), "EncryptedDisksNotSupported"));
+    CHECK(!object_has_condition(scene_plan(&scene), "Ready"));
+
+    obj_put_bool(scene_plan(&scene), "spec.skipGuestConversion", true);
+    CHECK(scene_step(&scene));
+    CHECK(!object_has_condition(scene_plan(&scene), "EncryptedDisksNotSupported"));
+    obj_put_bool(scene_plan(&scene), "spec.skipGuestConversion", false);
+    obj_put_bool(scene_plan(&scene), "spec.vms[0].nbdeClevis", true);
+    CHECK(scene_step(&scene));
+    CHECK(object_has_condition(scene_plan(&scene), "EncryptedDisksNotSupported"));
+}
+
 TEST(the_host_provider_needs_nothing)
 {
     CLEANUP(scene) struct scene scene;

@@ -25,6 +25,7 @@
 #include "kube/controller.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
+#include "move/vm/figures.h"
 #include "move/vm/history.h"
 #include "move/vm/hook_check.h"
 #include "move/vm/host.h"
@@ -96,6 +97,7 @@ struct vm_move {
     char *main_namespace;
     struct controller *controllers[CONTROLLER_COUNT];
     struct kube_cache *caches[CACHE_COUNT];
+    struct figures *figures;
 };
 
 static const struct controller_row {
@@ -278,6 +280,16 @@ static int start_caches(struct vm_move *move, struct error **err)
     return 0;
 }
 
+/* What is deleted before anybody asked for figures counts, too. */
+static void note_deleted(void *arg, enum kube_change change, const json_t *old,
+                         const json_t *migration)
+{
+    struct vm_move *move = arg;
+
+    if (change == KUBE_DELETED)
+        figures_note(move->figures, migration);
+}
+
 static void make_parts(struct vm_move *move)
 {
     for (size_t i = 0; i < CACHE_COUNT; i++) {
@@ -291,6 +303,9 @@ static void make_parts(struct vm_move *move)
                                                      .workers = controller_rows[i].workers,
                                                      .reconcile = controller_rows[i].reconcile,
                                                      .arg = &move->room});
+    move->figures = figures_new(move->caches[CACHE_PLAN], move->caches[CACHE_MIGRATION],
+                                move->caches[CACHE_PROVIDER]);
+    kube_cache_add_handler(move->caches[CACHE_MIGRATION], note_deleted, move);
     watch_all(move);
 }
 
@@ -328,6 +343,9 @@ void vm_move_stop(struct vm_move *move)
         return;
     for (size_t i = 0; i < CONTROLLER_COUNT; i++)
         controller_stop(move->controllers[i]);
+    for (size_t i = 0; i < CACHE_COUNT; i++) /* its handlers use the caches */
+        kube_cache_stop(move->caches[i]);
+    figures_free(move->figures);
     for (size_t i = 0; i < CACHE_COUNT; i++)
         kube_cache_free(move->caches[i]);
     for (size_t i = 0; i < CONTROLLER_COUNT; i++)
@@ -336,6 +354,13 @@ void vm_move_stop(struct vm_move *move)
     scheduler_free(move->room.scheduler);
     free(move->main_namespace);
     free(move);
+}
+
+void vm_move_format_metrics(void *arg, struct buf *out)
+{
+    struct vm_move *move = arg;
+
+    figures_format(move->figures, out);
 }
 
 void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *provider_name)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+struct buf;
 struct error;
 struct inventory;
 struct kube_client;
@@ -20,6 +21,9 @@ struct vm_move_options {
 
 int vm_move_start(const struct vm_move_options *options, struct vm_move **out, struct error **err);
 void vm_move_stop(struct vm_move *move);
+
+/* Appends counters and gauges of plans and migrations, for /metrics. */
+void vm_move_format_metrics(void *move, struct buf *out);
 
 /* For the inventory's on_change. */
 void vm_move_inventory_changed(void *move, const char *provider_ns, const char *provider_name);
