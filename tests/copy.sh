@@ -353,7 +353,32 @@ hides_latency() {
     [ $(((end - middle) / (middle - start))) -ge 2 ] || fail "no faster than one at a time"
 }
 
-plan 29
+# On btrfs a raw file is shared with its copy; what cannot be shared is copied.
+shares_storage() {
+    cd "$work"
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    command -v mkfs.btrfs >/dev/null || skip "no mkfs.btrfs"
+    truncate -s 200M btrfs.img
+    mkfs.btrfs -q btrfs.img
+    mkdir -p btrfs
+    mount -o loop btrfs.img btrfs || skip "cannot mount btrfs"
+    cleanup_fn umount "$work/btrfs"
+    cp "$sample" btrfs/in
+    shared=$("$copy" --progress=json btrfs/in btrfs/out | tail -n 1 | jq .shared)
+    [ "$shared" -gt 3000000 ] || fail "$shared bytes shared"
+    cmp btrfs/in btrfs/out
+    # the copy is a copy: changing the source leaves it alone
+    dd if=/dev/zero of=btrfs/in bs=1M count=3 conv=notrunc status=none
+    cmp "$sample" btrfs/out
+    same "$("$copy" --progress=json btrfs/in out | tail -n 1 | jq .shared)" 0
+    cmp btrfs/in out
+    same "$("$copy" --progress=json --map map btrfs/in btrfs/out | tail -n 1 | jq .shared)" 0
+    cmp btrfs/in btrfs/out
+    umount btrfs
+}
+
+plan 30
+it "shares storage where the file system can" shares_storage
 it "copies raw disks with their holes" copies_raw
 it "copies any size" copies_sizes
 it "reads streamOptimized VMDK" reads vmdk -o subformat=streamOptimized

@@ -19,7 +19,7 @@ enum {
     FAR_WORKERS = 32,        /* or more than FAR_US */
     NEAR_US = 2000,
     FAR_US = 8000,
-    LOCAL_WORKERS = 2,       /* keep a disk busy where nothing has to be unpacked */
+    LOCAL_WORKERS = 8,       /* keep a disk busy where nothing has to be unpacked */
     WAITING_WORKERS = 4,     /* more than there are processors: some unpack, some wait for the disk */
     QUEUE_ITEMS = 64,        /* planned ahead */
     KEEPER_WAIT_MS = 500,    /* what is written becomes durable and recorded so often, or ... */
@@ -281,6 +281,9 @@ int copy_start(const struct copy_options *options, struct copy **out, struct err
                                              : stream_size(options->stream);
     copy->total_bytes = sum_areas(copy);
     copy->start_ms = time_mono_ms();
+    copy->share_fd = -1; /* a map wants checksums: all must be read */
+    if (options->disk != NULL && options->map == NULL)
+        copy->share_fd = disk_plain_fd(options->disk, &copy->share_start);
     copy->worker_count = choose_workers(options);
     copy->workers = xcalloc(copy->worker_count, sizeof(copy->workers[0]));
     copy->queue = queue_new(QUEUE_ITEMS);
@@ -366,6 +369,7 @@ int copy_finish(struct copy *copy, struct copy_result *result, struct error **er
         .size_bytes = copy->size_bytes,
         .read_bytes = copy->read_bytes,
         .written_bytes = copy->written_bytes,
+        .shared_bytes = copy->shared_bytes,
         .kept_bytes = copy->kept_bytes,
         .repaired_bytes = copy->repaired_bytes,
         .elapsed_ms = time_mono_ms() - copy->start_ms,

@@ -66,6 +66,7 @@ struct copy_result {
     uint64_t size_bytes;     /* of the disk */
     uint64_t read_bytes;     /* read from the source, unpacked */
     uint64_t written_bytes;  /* stored in the target */
+    uint64_t shared_bytes;   /* neither: both share their storage */
     uint64_t kept_bytes;     /* found in the target as the map says */
     uint64_t repaired_bytes; /* in the map, but found otherwise in the target */
     int64_t elapsed_ms;

@@ -41,6 +41,8 @@ struct copy {
     uint64_t size_bytes; /* of the disk; grows while a stream without a size is read */
     int64_t start_ms;
     size_t worker_count;
+    int share_fd; /* the disk's bytes as they are, for target_share; -1: they must be read */
+    uint64_t share_start; /* of the disk in it */
     struct thread planner;
     struct thread keeper; /* of the map */
     struct thread *workers;
@@ -53,6 +55,7 @@ struct copy {
     _Atomic uint64_t total_bytes;
     _Atomic uint64_t read_bytes;
     _Atomic uint64_t written_bytes;
+    _Atomic uint64_t shared_bytes;
     _Atomic uint64_t kept_bytes;
     _Atomic uint64_t repaired_bytes;
     atomic_bool stopping; /* a failure or a cancel: everybody ends */

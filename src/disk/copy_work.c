@@ -109,6 +109,12 @@ static bool do_read(struct worker *worker, const struct chunk *chunk)
     struct error *err = NULL;
     bool has_data;
 
+    if (copy->share_fd != -1 &&
+        target_share(copy->options.target, copy->share_fd, copy->share_start + chunk->offset,
+                     chunk->offset, chunk->length)) {
+        copy->shared_bytes += chunk->length;
+        return true;
+    }
     if (disk_read(copy->options.disk, worker->data, (size_t)chunk->length, chunk->offset, &err) ==
         -1) {
         copy_fail(copy, COPY_SIDE_SOURCE, err);

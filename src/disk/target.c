@@ -80,6 +80,11 @@ int target_write(struct target *target, const void *data, size_t len, uint64_t o
     return len == 0 ? 0 : target->ops->write(target, data, len, offset, err);
 }
 
+bool target_share(struct target *target, int fd, uint64_t from, uint64_t offset, uint64_t length)
+{
+    return target->ops->share != NULL && target->ops->share(target, fd, from, offset, length);
+}
+
 int target_zero(struct target *target, uint64_t offset, uint64_t length, struct error **err)
 {
     return length == 0 ? 0 : target->ops->zero(target, offset, length, err);

@@ -41,6 +41,9 @@ struct target_ops {
     int (*zero)(struct target *target, uint64_t offset, uint64_t length, struct error **err);
     int (*sync)(struct target *target, struct error **err);
     int (*finish)(struct target *target, uint64_t size_bytes, struct error **err);
+
+    /* As target_share; NULL: never. */
+    bool (*share)(struct target *target, int fd, uint64_t from, uint64_t offset, uint64_t length);
 };
 
 /* Embedded as the first member by each kind. */
@@ -61,6 +64,10 @@ void target_close(struct target *target);
 
 int target_write(struct target *target, const void *data, size_t len, uint64_t offset,
                  struct error **err);
+
+/* Makes the range share the storage of LENGTH bytes from FROM on in the file FD (a reflink), so that
+ * nothing is read or written.  False if that is not possible: the bytes must then be written. */
+bool target_share(struct target *target, int fd, uint64_t from, uint64_t offset, uint64_t length);
 
 /* Makes the range read as zeroes, without storing them where the destination can. */
 int target_zero(struct target *target, uint64_t offset, uint64_t length, struct error **err);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -32,6 +33,7 @@ struct file_target {
     bool is_new;         /* its name must be made durable too */
     bool grows;          /* the size is known only at the end */
     uint64_t size_bytes; /* of the destination, with a known size */
+    atomic_bool shares;  /* reflinks may be possible */
 };
 
 static void file_close(struct target *target)
@@ -105,6 +107,24 @@ static int file_zero(struct target *target, uint64_t offset, uint64_t length, st
     if (errno == EOPNOTSUPP || errno == ENOTTY || errno == EINVAL)
         return store_zeroes(file, offset, length, err);
     return error_sys(err, errno, "cannot clear \"%s\" at %" PRIu64, target->name, offset);
+}
+
+/* Sharing works on btrfs, XFS and their like, inside one file system, for whole blocks.  Parts that
+ * are no whole blocks (EINVAL) say nothing of the others. */
+static bool file_share(struct target *target, int fd, uint64_t from, uint64_t offset,
+                       uint64_t length)
+{
+    struct file_target *file = (struct file_target *)target;
+    struct file_clone_range range = {
+        .src_fd = fd, .src_offset = from, .src_length = length, .dest_offset = offset};
+
+    if (!file->shares)
+        return false;
+    if (ioctl(file->fd, FICLONERANGE, &range) == 0)
+        return true;
+    if (errno != EINVAL && errno != EINTR)
+        file->shares = false;
+    return false;
 }
 
 static int file_sync(struct target *target, struct error **err)
@@ -194,7 +214,7 @@ int target_file_open(const char *path, uint64_t size_bytes, const struct target_
                      struct target **out, struct error **err)
 {
     static const struct target_ops ops = {file_close, file_write_at, file_zero, file_sync,
-                                          file_finish};
+                                          file_finish, file_share};
     CLEANUP(target) struct target *target = NULL;
     struct stat st;
     bool is_new = stat(path, &st) == -1;
@@ -218,6 +238,7 @@ int target_file_open(const char *path, uint64_t size_bytes, const struct target_
     if (fstat(fd, &st) == -1)
         return error_sys(err, errno, "cannot look at \"%s\"", path);
     file->is_device = S_ISBLK(st.st_mode);
+    file->shares = S_ISREG(st.st_mode);
     if (!file->is_device && !S_ISREG(st.st_mode))
         return error_set(err, ERROR_INVALID, "\"%s\" is neither a file nor a block device", path);
     if (file->is_device ? prepare_device(file, size_bytes, err) == -1

@@ -88,7 +88,7 @@ static const struct {
     {"expect", OPTION_EXPECT, required_argument, "[NAME:]HEX", "fail unless the source file has this digest"},
     {"keep-size", OPTION_KEEP_SIZE, no_argument, NULL, "leave a larger destination file as large as it is"},
     {"destination-is-zero", OPTION_IS_ZERO, no_argument, NULL, "the destination reads as zeroes already"},
-    {"threads", OPTION_THREADS, required_argument, "N", "that read, unpack and write (default: 2, with compressed sources 4 + processors)"},
+    {"threads", OPTION_THREADS, required_argument, "N", "that read, unpack and write (default: 8, with compressed sources 4 + processors)"},
     {"requests", OPTION_REQUESTS, required_argument, "N", "in flight to a server (default: 8 to 32, by its latency)"},
     {"request-size", OPTION_REQUEST_SIZE, required_argument, "SIZE", "a power of two (default: 1Mi)"},
     {"connections", OPTION_CONNECTIONS, required_argument, "N", "to an NBD server (default: 4 if it allows)"},

@@ -63,10 +63,11 @@ void copy_report_progress(const struct copy_settings *settings,
 static void report_success_json(const struct copy_outcome *outcome)
 {
     const struct copy_result *result = &outcome->result;
-    json_t *o = obj_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "result", "ok", "bytes",
+    json_t *o = obj_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "result", "ok", "bytes",
                          (json_int_t)result->size_bytes, "format", outcome->format, "read",
                          (json_int_t)result->read_bytes, "written",
-                         (json_int_t)result->written_bytes, "kept", (json_int_t)result->kept_bytes,
+                         (json_int_t)result->written_bytes, "shared",
+                         (json_int_t)result->shared_bytes, "kept", (json_int_t)result->kept_bytes,
                          "repaired", (json_int_t)result->repaired_bytes, "milliseconds",
                          (json_int_t)result->elapsed_ms, "verified", outcome->verified);
 
@@ -94,6 +95,8 @@ void copy_report_success(const struct copy_settings *settings, const struct copy
     if (result->elapsed_ms > 0 || result->size_bytes > 0)
         printf("%s copied (%s stored) in %.2f s\n", size_format(result->size_bytes, size),
                size_format(result->written_bytes, written), (double)result->elapsed_ms / 1000);
+    if (result->shared_bytes > 0)
+        printf("%s share the storage of the source\n", size_format(result->shared_bytes, kept));
     if (result->kept_bytes > 0)
         printf("%s were there already\n", size_format(result->kept_bytes, kept));
     if (result->repaired_bytes > 0)
