@@ -1,16 +1,21 @@
 #!/bin/bash
 # gantry-copy beside qemu-img and nbdcopy: the same files, in turn, each from a clean disk.  Prints the
-# median ratio of wall times (ours to the peer's) of ROUNDS pairs, both medians, and our peak memory.
+# median ratio of wall times (ours to the peer's) of ROUNDS pairs, both medians, and our peak memory;
+# for streamOptimized disks also the ratio to the floor that bench/copy_floor.c measures in between.
 #
 # FIXTURE is a raw disk to use; without it an ext4 image with DATA_MB of this machine's /usr is made.
+# The disk and its forms are kept in BENCH_DIR (/var/tmp) for the next time.  ONLY is a pattern of titles.
 set -eu
 copy=$BUILD/src/main/gantry-copy
+floor=$BUILD/tests/bench-copy-floor
 rounds=${ROUNDS:-5}
 data_mb=${DATA_MB:-1550}
-work=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/var/tmp}}/gantry-bench.XXXXXX")
+only=${ONLY:-}
+base=${BENCH_DIR:-/var/tmp}
+cache=$base/gantry-bench-copy
+work=$(mktemp -d "$base/gantry-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-cd "$work"
-for program in qemu-img nbdcopy nbdkit; do
+for program in qemu-img nbdcopy nbdkit mke2fs; do
     command -v $program >/dev/null || { echo "copy: no $program, not measured"; exit 0; }
 done
 
@@ -24,13 +29,37 @@ make_disk() {
     rm -rf tree list
 }
 
-if [ -n "${FIXTURE:-}" ]; then cp --sparse=always "$FIXTURE" disk.raw; else make_disk; fi
-qemu-img convert -O vmdk -o subformat=streamOptimized disk.raw stream.vmdk
-qemu-img convert -W -m 8 -O vmdk -o subformat=monolithicSparse disk.raw sparse.vmdk
+# form NAME QEMU-IMG-OPTIONS...: the disk in another format
+form() {
+    [ -f "$1" ] && return
+    qemu-img convert -W -m 8 "${@:2}" disk.raw "$1.new"
+    mv "$1.new" "$1"
+}
+
+[ -z "${FIXTURE:-}" ] || cache=$work/forms
+mkdir -p "$cache"
+cd "$cache"
+if [ -n "${FIXTURE:-}" ]; then
+    cp --sparse=always "$FIXTURE" disk.raw
+elif [ ! -f made-"$data_mb" ]; then
+    rm -f ./*
+    make_disk
+    touch made-"$data_mb"
+fi
+form stream.vmdk -O vmdk -o subformat=streamOptimized
+form sparse.vmdk -O vmdk -o subformat=monolithicSparse
+form zlib.qcow2 -c -O qcow2
+form zstd.qcow2 -c -O qcow2 -o compression_type=zstd
+[ -f full.raw ] || { head -c 1536M /dev/urandom >full.raw.new && mv full.raw.new full.raw; }
+cd "$work"
+for name in disk.raw stream.vmdk sparse.vmdk zlib.qcow2 zstd.qcow2 full.raw; do
+    ln -s "$cache/$name" "$name"
+    cat "$name" >/dev/null # in memory for everybody
+done
 
 # milliseconds COMMAND: its wall time, from a clean disk
 milliseconds() {
-    rm -f out.raw
+    rm -f out.raw out.qcow2
     sync
     sleep 0.3 # let the disk discard what was deleted
     local start end
@@ -40,43 +69,89 @@ milliseconds() {
     echo $(((end - start) / 1000000))
 }
 
-# pair TITLE PEER-COMMAND OUR-COMMAND
+# pair TITLE PEER-COMMAND OUR-COMMAND [FLOOR: the awk expression of it over inflate, direct, buffered]
 pair() {
-    local peer ours
+    local peer ours best=0
+    case $1 in *"$only"*) ;; *) return 0 ;; esac
     : >pairs
     for _ in $(seq "$rounds"); do
         peer=$(milliseconds "$2")
         ours=$(milliseconds "$3")
-        echo "$ours $peer" >>pairs
+        if [ -n "${4:-}" ]; then
+            sync
+            best=$("$floor" stream.vmdk scratch | awk "{inflate = \$1; direct = \$2; buffered = \$3
+                print ($4)}")
+        fi
+        echo "$ours $peer $best" >>pairs
     done
-    awk '{printf "%.3f %d %d\n", $1 / $2, $1, $2}' pairs | sort -n |
-        awk -v title="$1" '{r[NR] = $1; a[NR] = $2; b[NR] = $3}
-            END {m = int((NR + 1) / 2)
-                 printf "%-44s ratio %.3f (%.3f to %.3f)  %d ms, peer %d ms\n",
-                     title, r[m], r[1], r[NR], a[m], b[m]}'
+    awk '{printf "%.3f %d %d %.3f %d\n", $1 / $2, $1, $2, $3 ? $1 / $3 : 0, $3}' pairs | sort -n |
+        awk -v title="$1" '{r[NR] = $1; a[NR] = $2; b[NR] = $3; f[NR] = $4; g[NR] = $5}
+            END {m = int((NR + 1) / 2); n = asort_(f, NR); asort_(g, NR); asort_(a, NR); asort_(b, NR)
+                 printf "%-44s ratio %.3f (%.3f to %.3f)  %d ms, peer %d ms",
+                     title, r[m], r[1], r[NR], a[m], b[m]
+                 if (g[m]) printf ", %.2f of the floor, %d ms", f[m], g[m]
+                 print ""}
+            function asort_(v, n,  i, j, t) {
+                for (i = 2; i <= n; i++)
+                    for (j = i; j > 1 && v[j - 1] > v[j]; j--) {t = v[j]; v[j] = v[j - 1]; v[j - 1] = t}
+                return n}'
 }
 
+echo "load before: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) processors"
 nbd_copy='truncate -s 4G out.raw; nbdcopy --destination-is-zero'
+convert='qemu-img convert -W -m 8'
 pair "streamOptimized, durable, qemu-img -t none" \
-    "qemu-img convert -W -m 8 -t none -O raw stream.vmdk out.raw" "$copy --quiet stream.vmdk out.raw"
+    "$convert -t none -O raw stream.vmdk out.raw" "$copy --quiet stream.vmdk out.raw" \
+    'inflate > direct ? inflate : direct'
 pair "streamOptimized, not durable, qemu-img" \
-    "qemu-img convert -W -m 8 -O raw stream.vmdk out.raw" \
-    "$copy --quiet --no-sync stream.vmdk out.raw"
+    "$convert -O raw stream.vmdk out.raw" "$copy --quiet --no-sync stream.vmdk out.raw" \
+    'inflate > direct ? inflate : direct'
 pair "monolithicSparse, durable, qemu-img -t none" \
-    "qemu-img convert -W -m 8 -t none -O raw sparse.vmdk out.raw" "$copy --quiet sparse.vmdk out.raw"
+    "$convert -t none -O raw sparse.vmdk out.raw" "$copy --quiet sparse.vmdk out.raw"
 pair "raw sparse, durable, qemu-img -t none" \
-    "qemu-img convert -W -m 8 -t none -O raw disk.raw out.raw" "$copy --quiet disk.raw out.raw"
+    "$convert -t none -O raw disk.raw out.raw" "$copy --quiet disk.raw out.raw"
 pair "raw sparse, durable, nbdcopy --flush" "$nbd_copy --flush disk.raw out.raw" \
     "$copy --quiet disk.raw out.raw"
+pair "raw full, durable, qemu-img -t none" \
+    "$convert -t none -O raw full.raw out.raw" "$copy --quiet full.raw out.raw"
+pair "raw full, durable, nbdcopy --flush" \
+    "truncate -s 1536M out.raw; nbdcopy --destination-is-zero --flush full.raw out.raw" \
+    "$copy --quiet full.raw out.raw"
 pair "NBD to raw, durable, nbdcopy --flush" \
     "truncate -s 4G out.raw; nbdkit -U - file disk.raw --run 'nbdcopy --destination-is-zero --flush \$uri out.raw'" \
     "nbdkit -U - file disk.raw --run '$copy --quiet \$uri out.raw'"
+pair "raw to NBD, durable, nbdcopy --flush" \
+    "truncate -s 4G out.raw; nbdkit -U - file out.raw --run 'nbdcopy --destination-is-zero --flush disk.raw \$uri'" \
+    "truncate -s 4G out.raw; nbdkit -U - file out.raw --run '$copy --quiet --destination-is-zero disk.raw \$uri'"
+pair "qcow2 zlib, durable, qemu-img -t none" \
+    "$convert -t none -O raw zlib.qcow2 out.raw" "$copy --quiet zlib.qcow2 out.raw"
+pair "qcow2 zstd, durable, qemu-img -t none" \
+    "$convert -t none -O raw zstd.qcow2 out.raw" "$copy --quiet zstd.qcow2 out.raw"
+pair "raw to qcow2, durable, qemu-img -t none" \
+    "$convert -t none -O qcow2 disk.raw out.qcow2" "$copy --quiet --format qcow2 disk.raw out.qcow2"
 pair "5 ms a request, NBD, one request at a time" \
     "nbdkit -U - --filter=delay --filter=truncate file disk.raw delay-read=5ms truncate=256M --run '$copy --quiet --requests 1 --connections 1 \$uri null:'" \
     "nbdkit -U - --filter=delay --filter=truncate file disk.raw delay-read=5ms truncate=256M --run '$copy --quiet \$uri null:'"
 
-peak=$(python3 -c 'import resource, subprocess, sys
+peak() {
+    python3 -c 'import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)' \
-    "$copy" --quiet stream.vmdk out.raw)
-echo "gantry-copy, streamOptimized, peak memory:   $peak MiB"
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)' "$@"
+}
+for source in stream.vmdk sparse.vmdk disk.raw full.raw zlib.qcow2; do
+    rm -f out.raw
+    echo "peak memory, $source: $(peak "$copy" --quiet "$source" out.raw) MiB"
+done
+
+# Disks that are mostly holes: what their size costs.
+rm -f out.raw
+for gib in 1 10 100 200; do
+    rm -f long.raw out.raw
+    truncate -s ${gib}G long.raw
+    head -c 128M full.raw | dd of=long.raw bs=1M conv=notrunc status=none
+    head -c 128M full.raw | dd of=long.raw bs=1M seek=$((gib * 1024 - 128)) conv=notrunc status=none
+    times=$(for _ in $(seq "$rounds"); do milliseconds "$copy --quiet long.raw out.raw"; done | sort -n)
+    echo "$gib GiB with 256 MiB of data: $(echo "$times" | sed -n "$(((rounds + 1) / 2))p") ms," \
+        "$(peak "$copy" --quiet long.raw null:) MiB"
+done
+echo "load behind: $(cut -d' ' -f1-3 /proc/loadavg)"

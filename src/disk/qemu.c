@@ -94,6 +94,34 @@ static json_t *describe_file(struct blob *blob, const char *source, struct error
                     realpath(file, path) != NULL ? path : file);
 }
 
+/* The image below a qcow2 image, by its content: reading one format as another gives other bytes.
+ * NULL and an error if QEMU is not to read it. */
+static json_t *describe_base(const struct disk_options *options, struct error **err)
+{
+    CLEANUP(blob) struct blob *blob = NULL;
+    char start[IMAGE_PROBE_BYTES];
+
+    if (blob_open(options->base, options, &blob, err) == -1)
+        return NULL;
+    size_t len = blob->size_bytes < sizeof(start) ? (size_t)blob->size_bytes : sizeof(start);
+    if (blob_read(blob, start, len, 0, err) == -1)
+        return NULL;
+    enum image_kind kind = image_probe(start, len);
+    if (kind != IMAGE_RAW && kind != IMAGE_QCOW2 && kind != IMAGE_VHD && kind != IMAGE_VHDX &&
+        kind != IMAGE_VDI) {
+        error_set(err, ERROR_UNSUPPORTED, "a %s image below a qcow2 image", image_kind_name(kind));
+        return NULL;
+    }
+    struct disk_options alone = {.allow_paths = options->allow_paths};
+    if (kind == IMAGE_QCOW2 && check_references(blob, &alone, err) == -1)
+        return NULL;
+    json_t *file = describe_file(blob, options->base, err);
+    if (file == NULL)
+        return NULL;
+    return obj_pack("{s:s, s:o}", "driver", kind == IMAGE_VHD ? "vpc" : image_kind_name(kind),
+                    "file", file);
+}
+
 static int describe(struct blob *blob, const char *source, enum image_kind kind,
                     const struct disk_options *options, char **text, struct error **err)
 {
@@ -105,10 +133,12 @@ static int describe(struct blob *blob, const char *source, enum image_kind kind,
                                   kind == IMAGE_VHD ? "vpc" : image_kind_name(kind), "file", file);
     if (kind == IMAGE_LUKS)
         obj_put_str(image, "key-secret", "key");
-    if (kind == IMAGE_QCOW2 && options->base != NULL)
-        obj_take(image, "backing",
-                 obj_pack("{s:s, s:{s:s, s:s}}", "driver", "raw", "file", "driver", "file",
-                          "filename", options->base));
+    if (kind == IMAGE_QCOW2 && options->base != NULL) {
+        json_t *base = describe_base(options, err);
+        if (base == NULL)
+            return error_wrap(err, "base \"%s\"", options->base);
+        obj_take(image, "backing", base);
+    }
     *text = obj_format(image);
     return 0;
 }

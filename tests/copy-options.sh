@@ -1,0 +1,202 @@
+#!/bin/sh
+# gantry-copy: each option for what is copied, how, and what is said about it; errors while it runs.
+. "$(dirname "$0")/functions.sh"
+requires qemu-img "tests compare with it"
+requires nbdkit "tests serve NBD with it"
+requires jq "results are read with it"
+copy=$bin/gantry-copy
+make_vmdk=$source_root/tests/copy/make-vmdk
+cd "$work" || exit 1
+truncate -s 4M sample
+head -c 1500000 /dev/urandom | dd of=sample conv=notrunc status=none
+
+# ends_with STATUS PART COMMAND...: with one line of error that contains PART
+ends_with() {
+    want=$1 part=$2 status=0
+    shift 2
+    "$@" >"$work/said" 2>"$work/err" || status=$?
+    same "$status $(grep -vc hint: "$work/err")" "$want 1"
+    contains "$(cat "$work/err")" "$part"
+}
+
+takes_a_base_for_vmdks() {
+    "$make_vmdk" cowd sample image
+    qemu-img convert -f vmdk -O raw image-1.vmdk below
+    sed -i '/parentFileNameHint/d' image
+    ends_with 3 'names no parent' "$copy" image out
+    contains "$(cat err)" 'give the parent with --base'
+    "$copy" --quiet --base below image out
+    cmp sample out
+    "$copy" --quiet --base image-1.vmdk image out
+    cmp sample out
+}
+
+takes_a_base_for_qcow2() {
+    for format in raw qcow2 vdi vhdx; do
+        rm -f top
+        qemu-img convert -f raw -O $format sample below
+        qemu-img create -q -f qcow2 -F $format -b below top
+        qemu-io -c 'write -P 7 1M 64k' -c 'write -z 128k 64k' top >/dev/null
+        qemu-img convert -f qcow2 -O raw top want
+        ends_with 3 'refers to a backing file' "$copy" top out
+        "$copy" --quiet --base below top out
+        cmp want out
+    done
+    qemu-img create -q -f qcow2 -F vhdx -b below middle
+    ends_with 3 'refers to a backing file' "$copy" --base middle top out
+    qemu-img convert -f raw -O vmdk sample below
+    ends_with 3 'a vmdk image below' "$copy" --base below top out
+}
+
+copies_areas_with_their_zeroes() {
+    head -c 4M /dev/urandom >out
+    cp out want
+    dd if=sample of=want bs=64K skip=3 seek=3 count=2 conv=notrunc status=none
+    dd if=sample of=want bs=64K skip=40 seek=40 count=10 conv=notrunc status=none
+    printf '[{"start":196608,"length":131072},{"offset":2621440,"length":655360}]' >areas
+    "$copy" --quiet --extents areas sample out
+    cmp want out
+    printf '65536 10\n0 10\n' >areas
+    ends_with 1 'does not follow' "$copy" --extents areas sample out
+    printf '0 99999999999999999999\n' >areas
+    ends_with 1 'line 1' "$copy" --extents areas sample out
+    cmp want out
+}
+
+keeps_to_the_bandwidth() {
+    start=$(date +%s%N)
+    "$copy" --quiet --bandwidth 1Mi --request-size 64Ki sample out
+    took=$((($(date +%s%N) - start) / 1000000))
+    [ $took -ge 1300 ] || fail "1.5 MB at 1 MiB a second took $took ms"
+    cmp sample out
+}
+
+writes_past_the_cache_or_through_it() {
+    command -v strace >/dev/null || skip "no strace"
+    # the sanitizers' search for leaks does not work under another tracer
+    export ASAN_OPTIONS=detect_leaks=0
+    for option in --direct --buffered; do
+        strace -f -qq -e trace=openat,fdatasync -o trace "$copy" --quiet $option sample out
+        cmp sample out
+        case $option in
+        --direct) grep -q O_DIRECT trace ;;
+        --buffered) ! grep -q O_DIRECT trace ;;
+        esac || fail "$option"
+        grep -q fdatasync trace || fail "not made durable"
+    done
+    strace -f -qq -e trace=fdatasync,fsync -o trace "$copy" --quiet --no-sync sample out
+    ! grep -q sync trace || fail "--no-sync"
+}
+
+computes_digests() {
+    for name in sha256 sha1 sha512; do
+        want=$(${name}sum sample | cut -d' ' -f1)
+        same "$("$copy" --progress=json --digest $name sample out | tail -n 1 | jq -r .$name)" "$want"
+        "$copy" --quiet --expect $name:"$want" sample out
+        ends_with 3 'as expected' "$copy" --quiet --expect $name:"$(echo "$want" | tr 0-9 1-90)" \
+            sample out
+    done
+    ends_with 3 sha3 "$copy" --digest sha3 sample out
+}
+
+tells_about_images() {
+    for kind in sparse stream-3-behind vmfs sesparse; do
+        "$make_vmdk" $kind sample image
+        "$copy" --info --json image >info
+        same "$(jq -r '.size, .complete' info | paste -sd' ')" '4194304 true'
+        same "$(jq '[.extents[].length] | add' info)" 4194304
+        data=$(jq .data info)
+        [ "$data" -ge 1500000 ] && [ "$data" -lt 1800000 ] || fail "$data bytes of data"
+        "$copy" --info image >text
+        contains "$(cat text)" "format: $(jq -r .format info)"
+        same "$(grep -cE '^[0-9]+ [0-9]+ (data|zero)$' text)" "$(jq '.extents | length' info)"
+    done
+    gzip -c sample >packed
+    contains "$("$copy" --info packed)" 'read front to back'
+    ends_with 3 absent "$copy" --info absent
+}
+
+verifies() {
+    "$copy" --quiet --map map --verify sample out
+    "$copy" --quiet --verify-only --map map out
+    "$copy" --quiet --verify-only sample out
+    printf x | dd of=out bs=1 seek=3000000 conv=notrunc status=none # where there was a hole
+    ends_with 5 'the first at byte 2097152' "$copy" --verify-only --map map out
+    ends_with 5 'the first at byte 2097152' "$copy" --verify-only sample out
+    head -c 100 out >short
+    ends_with 5 'has 100 bytes' "$copy" --verify-only sample short
+    # a map that was damaged proves nothing
+    printf x | dd of=map bs=1 seek=30 conv=notrunc status=none
+    ends_with 1 'is no block map' "$copy" --resume --map map sample out
+}
+
+notices_silence() {
+    start=$(date +%s)
+    mkfifo pipe
+    sleep 20 >pipe &
+    ends_with 3 'standard input' "$copy" --timeout 1 - out <pipe
+    kill $!
+    [ $(($(date +%s) - start)) -lt 10 ] || fail "waited too long"
+    # a destination that does not answer
+    nbdkit -U silent -P silent.pid --filter=delay memory 4M delay-write=30
+    wait_until 10 test -s silent.pid
+    ends_with 4 --timeout "$copy" --timeout 1 sample "nbd+unix:///?socket=$work/silent"
+    kill -KILL "$(cat silent.pid)"
+}
+
+# flush FAILS-FROM: a server whose flush fails from that call on
+reports_flushes_that_fail() {
+    nbdkit -U - eval get_size='echo 4194304' pread='dd if=/dev/zero bs=$3 count=1 status=none' \
+        pwrite='cat >/dev/null' can_write='exit 0' can_flush='exit 0' \
+        flush='echo EIO flush >&2; exit 1' --run "'$copy' --quiet sample \"\$uri\"" 2>err &&
+        fail "a wrong success"
+    contains "$(grep gantry-copy: err)" 'cannot flush'
+    # while a map is kept: neither may the map say that the blocks are there
+    GANTRY_FAULTS='copy.sync=fail@1+' ends_with 4 durable "$copy" --quiet --map map sample out
+    same "$("$copy" --show-map map | grep -vc '^#')" 0
+    "$copy" --quiet --map map --resume sample out
+    cmp sample out
+    GANTRY_FAULTS='copy.finish=fail@1' ends_with 4 durable "$copy" --quiet sample out
+}
+
+reports_sources_that_shrink() {
+    cp sample shrinking
+    nbdkit -U - --filter=error file shrinking error-pread=EIO error-pread-rate=100% \
+        --run "'$copy' --quiet \"\$uri\" out" 2>err && fail "a wrong success"
+    contains "$(grep gantry-copy: err)" 'Input/output error'
+    "$copy" --quiet --bandwidth 1Mi --request-size 64Ki shrinking out 2>err &
+    pid=$!
+    sleep 0.4
+    : >shrinking
+    status=0
+    wait $pid || status=$?
+    same $status 3
+    contains "$(cat err)" shrinking
+}
+
+reports_maps_that_cannot_be_written() {
+    [ -e /dev/full ] || skip "no /dev/full"
+    ends_with 1 map "$copy" --map /no/such/folder/map sample out
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    mkdir -p tiny
+    mount -t tmpfs -o size=8k none tiny || skip "cannot mount a tmpfs"
+    cleanup_fn umount "$work/tiny"
+    head -c 4k /dev/zero >tiny/fill
+    ends_with 1 'No space left' "$copy" --map tiny/map --request-size 4096 sample out
+    umount tiny
+}
+
+plan 12
+it "takes a base for VMDKs" takes_a_base_for_vmdks
+it "takes a base for qcow2, of any format" takes_a_base_for_qcow2
+it "copies areas, zeroes included" copies_areas_with_their_zeroes
+it "keeps to the bandwidth" keeps_to_the_bandwidth
+it "writes past the cache or through it" writes_past_the_cache_or_through_it
+it "computes digests" computes_digests
+it "tells about images" tells_about_images
+it "verifies" verifies
+it "notices silence on both sides" notices_silence
+it "reports flushes that fail" reports_flushes_that_fail
+it "reports sources that break or shrink" reports_sources_that_shrink
+it "reports maps that cannot be written" reports_maps_that_cannot_be_written
+finish
