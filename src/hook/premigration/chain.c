@@ -26,6 +26,7 @@ static const struct hook {
 } hooks[] = {
     {"dedicated-cpu", cpu_applies, cpu_edit},
     {"disk-path", disk_path_applies, disk_path_edit},
+    {"folder", folder_applies, folder_edit},
     {"volume", volume_applies, volume_edit},
     {"tap-name", tap_name_applies, tap_name_edit},
     {"network", network_applies, network_edit},
@@ -36,8 +37,9 @@ static const struct hook {
 
 const char *const *chain_names(void)
 {
-    static const char *const names[] = {"dedicated-cpu", "disk-path", "volume",      "tap-name",
-                                        "network",       "mdev",      "host-device", "identity",
+    static const char *const names[] = {"dedicated-cpu", "disk-path", "folder",
+                                        "volume",        "tap-name",  "network",
+                                        "mdev",          "host-device", "identity",
                                         "metadata",      NULL};
     static_assert(ARRAY_SIZE(names) == ARRAY_SIZE(hooks) + 2, "every hook has its name here");
 
@@ -156,16 +158,25 @@ static void put_mark(const struct facts *facts, struct dom *dom, const char *nam
 int chain_run(const struct chain *chain, const char *xml, size_t len, char **out,
               struct error **err)
 {
-    CLEANUP(buf) struct buf names = BUF_INIT(HOOK_NAMES_MAX);
-    CLEANUP(dom) struct dom *dom = NULL;
     struct dom *parsed = NULL;
 
     if (dom_parse(xml, len, &parsed, err) == -1)
         return error_wrap(err, "the machine's definition");
-    dom = parsed;
+    return chain_run_take(chain, parsed, out, err);
+}
+
+int chain_run_take(const struct chain *chain, struct dom *taken, char **out, struct error **err)
+{
+    CLEANUP(buf) struct buf names = BUF_INIT(HOOK_NAMES_MAX);
+    CLEANUP(dom) struct dom *dom = taken;
+
     if (!dom_is(dom_root(dom), "domain"))
         return error_set(err, ERROR_INVALID, "the root element is \"%s\", not \"domain\"",
                          dom_name(dom_root(dom)));
+    if (chain->facts->gate_off) {
+        *out = dom_format(dom);
+        return 0;
+    }
     if (run_built_in(chain, dom, &names, err) == -1 || run_users(chain, &dom, &names, err) == -1)
         return -1;
     if (chain->facts->node != NULL) {

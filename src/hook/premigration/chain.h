@@ -32,6 +32,9 @@ struct chain {
 int chain_run(const struct chain *chain, const char *xml, size_t len, char **out,
               struct error **err);
 
+/* The same on a parsed document, which it takes. */
+int chain_run_take(const struct chain *chain, struct dom *taken, char **out, struct error **err);
+
 /* The names of the built-in hooks in their order, NULL at the end. */
 const char *const *chain_names(void);
 

@@ -71,6 +71,28 @@ int disk_path_edit(const struct facts *facts, struct dom *dom, struct error **er
     return 0;
 }
 
+/* The machine's own files (console, firmware variables) lie in another folder here. */
+bool folder_applies(const struct facts *facts, struct dom_node *domain)
+{
+    return !str_is_empty(facts->source_folder) && !str_is_empty(facts->target_folder) &&
+           !str_eq(facts->source_folder, facts->target_folder);
+}
+
+int folder_edit(const struct facts *facts, struct dom *dom, struct error **err)
+{
+    CLEANUP(str) char *from = xasprintf("%s/", facts->source_folder);
+    CLEANUP(str) char *to = xasprintf("%s/", facts->target_folder);
+
+    if (from[0] != '/' || to[0] != '/' || str_eq(from, "//"))
+        return error_set(err, ERROR_INVALID, "\"%s\" and \"%s\" are no folders of a machine",
+                         facts->source_folder, facts->target_folder);
+    if (strstr(to, from) != NULL) /* a second run would find it again */
+        return error_set(err, ERROR_INVALID, "the target's folder \"%s\" lies in the source's \"%s\"",
+                         facts->target_folder, facts->source_folder);
+    dom_replace_text(dom, from, to);
+    return 0;
+}
+
 static const struct fact_volume *find_volume(const struct facts *facts, struct dom_node *disk)
 {
     CLEANUP(str) char *alias = edit_alias(disk);

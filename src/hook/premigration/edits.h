@@ -35,6 +35,9 @@ int mdev_edit(const struct facts *facts, struct dom *dom, struct error **err);
 bool host_device_applies(const struct facts *facts, struct dom_node *domain);
 int host_device_edit(const struct facts *facts, struct dom *dom, struct error **err);
 
+bool folder_applies(const struct facts *facts, struct dom_node *domain);
+int folder_edit(const struct facts *facts, struct dom *dom, struct error **err);
+
 bool identity_applies(const struct facts *facts, struct dom_node *domain);
 int identity_edit(const struct facts *facts, struct dom *dom, struct error **err);
 

@@ -210,6 +210,22 @@ static int get_devices(const json_t *o, struct facts *to, struct error **err)
     return 0;
 }
 
+/* The gate under its name and its older one, as premigration_gate reads them from a text. */
+static int get_gate(const json_t *o, bool *off, struct error **err)
+{
+    static const char *const paths[] = {"featureGates.LibvirtHooksServerAndClient",
+                                        "featureGates.TargetSideMigrationHooks"};
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        bool on = true;
+
+        if (get_bool(o, paths[i], &on, err) == -1)
+            return -1;
+        *off |= !on;
+    }
+    return 0;
+}
+
 int facts_parse(const char *text, size_t len, struct facts **out, struct error **err)
 {
     CLEANUP(facts) struct facts *facts = xcalloc(1, sizeof(*facts));
@@ -231,6 +247,9 @@ int facts_parse(const char *text, size_t len, struct facts **out, struct error *
         get_str(o, "source.vmiUID", &facts->source_uid, err) == -1 ||
         get_str(o, "target.domainNamespace", &facts->target_ns, err) == -1 ||
         get_str(o, "target.vmiUID", &facts->target_uid, err) == -1 ||
+        get_str(o, "source.folder", &facts->source_folder, err) == -1 ||
+        get_str(o, "target.folder", &facts->target_folder, err) == -1 ||
+        get_gate(o, &facts->gate_off, err) == -1 ||
         get_bool(o, "hashTapNames", &facts->hash_taps, err) == -1 ||
         get_cpu(o, &facts->cpu, err) == -1 || get_networks(o, &facts->networks, err) == -1 ||
         get_volumes(o, &facts->volumes, err) == -1 || get_devices(o, facts, err) == -1)
@@ -261,7 +280,8 @@ void facts_free(struct facts *facts)
         return;
 
     char *const texts[] = {facts->json,      facts->ns,         facts->name,      facts->uid, facts->node,
-                           facts->source_ns, facts->source_uid, facts->target_ns, facts->target_uid};
+                           facts->source_ns, facts->source_uid, facts->target_ns, facts->target_uid,
+                           facts->source_folder, facts->target_folder};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);

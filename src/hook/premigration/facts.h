@@ -5,8 +5,9 @@
  *
  *     {"vm": {"namespace": "demo", "name": "web", "uid": "..."},
  *      "node": "b",
- *      "source": {"domainNamespace": "demo", "vmiUID": "..."},
- *      "target": {"domainNamespace": "prod", "vmiUID": "..."},
+ *      "featureGates": {"LibvirtHooksServerAndClient": true},
+ *      "source": {"domainNamespace": "demo", "vmiUID": "...", "folder": "/a/machines/1"},
+ *      "target": {"domainNamespace": "prod", "vmiUID": "...", "folder": "/b/machines/7"},
  *      "cpu": {"dedicated": true, "architecture": "amd64", "sockets": 1, "cores": 2, "threads": 1,
  *              "maxSockets": 0, "isolateEmulatorThread": false, "realtime": false,
  *              "numaPassthrough": false, "cpuset": [2, 3], "ioThreadCpuset": [],
@@ -80,6 +81,8 @@ struct facts {
     char *ns, *name, *uid, *node; /* or NULL, also those below */
     char *source_ns, *source_uid;
     char *target_ns, *target_uid;
+    char *source_folder, *target_folder; /* the machine's own files: console, firmware variables */
+    bool gate_off; /* the feature gate, under either name, is false: nothing is edited */
     struct fact_topology cpu;
     struct fact_network_list networks;
     bool hash_taps;

@@ -14,6 +14,7 @@
 #include "hook/premigration/chain.h"
 #include "hook/premigration/facts.h"
 #include "hook/premigration/frame.h"
+#include "hook/premigration/user_hooks.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -140,9 +141,16 @@ static int edit(struct hook_server *server, const struct buf *request, char **an
     if (server->options.find(server->options.arg, uuid, name, &found, err) == -1)
         return -1;
     CLEANUP(facts) struct facts *facts = found;
-    const struct chain chain = {.facts = facts, .user_hooks = server->options.user_hooks};
+    struct user_hooks *loaded = NULL;
 
-    if (chain_run(&chain, request->ptr, request->len, answer, err) == -1)
+    if (server->options.hooks != NULL &&
+        server->options.hooks(server->options.arg, facts, &loaded, err) == -1)
+        return -1;
+    CLEANUP(user_hooks) struct user_hooks *own = loaded;
+    const struct chain chain = {.facts = facts,
+                                .user_hooks = own != NULL ? own : server->options.user_hooks};
+
+    if (chain_run_take(&chain, steal(&dom), answer, err) == -1)
         return -1;
     log_info("definition edited: machine=%s uuid=%s", name == NULL ? "?" : name,
              uuid == NULL ? "?" : uuid);

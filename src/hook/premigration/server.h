@@ -31,6 +31,9 @@ struct hook_server_options {
     const char *socket_path;
     uint64_t exchanges; /* serve so many and stop listening; 0: no limit */
     const struct user_hooks *user_hooks; /* or NULL; must outlive the server */
+    /* The hooks of users for the machine of FACTS, instead of user_hooks; *OUT is freed by the server.
+     * NULL: those are for every machine. */
+    int (*hooks)(void *arg, const struct facts *facts, struct user_hooks **out, struct error **err);
     bool gate_off; /* the feature gate is off: answer every definition as it came */
     uid_t also_uid;     /* a further user that may connect (KubeVirt's 107); 0: none */
     /* The facts for the machine with that uuid and name (either may be NULL): *OUT is the caller's to

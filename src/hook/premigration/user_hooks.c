@@ -106,16 +106,28 @@ static int parse_edits(const char *text, size_t len, json_t **out, struct error 
     return 0;
 }
 
-int user_hooks_parse(const char *name, const char *text, size_t len, struct user_hooks **out,
-                     struct error **err)
+int user_hooks_add(struct user_hooks *hooks, const char *name, const char *text, size_t len,
+                   struct error **err)
 {
     struct user_hook hook = {0};
 
+    if (hooks->list.len >= USER_HOOKS_MAX)
+        return error_set(err, ERROR_INVALID, "more than %d hooks", USER_HOOKS_MAX);
     if (parse_edits(text, len, &hook.edits, err) == -1)
         return error_wrap(err, "hook \"%s\"", name);
     hook.name = xstrdup(name);
-    *out = xcalloc(1, sizeof(**out));
-    user_hook_list_push(&(*out)->list, hook);
+    user_hook_list_push(&hooks->list, hook);
+    return 0;
+}
+
+int user_hooks_parse(const char *name, const char *text, size_t len, struct user_hooks **out,
+                     struct error **err)
+{
+    CLEANUP(user_hooks) struct user_hooks *hooks = xcalloc(1, sizeof(*hooks));
+
+    if (user_hooks_add(hooks, name, text, len, err) == -1)
+        return -1;
+    *out = steal(&hooks);
     return 0;
 }
 
@@ -160,8 +172,8 @@ static int is_visible(const struct dirent *entry)
 int user_hooks_load(const char *dir, struct user_hooks **out, struct error **err)
 {
     CLEANUP(user_hooks) struct user_hooks *hooks = xcalloc(1, sizeof(*hooks));
-    struct dirent **entries;
-    int count = scandir(dir, &entries, is_visible, alphasort);
+    struct dirent **entries = NULL;
+    int count = dir == NULL ? 0 : scandir(dir, &entries, is_visible, alphasort);
     int result = 0;
 
     if (count == -1)

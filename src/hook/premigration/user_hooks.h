@@ -34,13 +34,16 @@ enum {
     USER_HOOK_MS = 2000,
 };
 
-/* Reads the folder; files that are neither kind are ERROR_INVALID, names with a dot in front are left
- * out. */
+/* Reads the folder (NULL: none, no hooks); files that are neither kind are ERROR_INVALID, names with a dot
+ * in front are left out. */
 int user_hooks_load(const char *dir, struct user_hooks **out, struct error **err);
 
 /* One declarative hook called NAME, from the LEN bytes of its file (a ConfigMap's value, say). */
 int user_hooks_parse(const char *name, const char *text, size_t len, struct user_hooks **out,
                      struct error **err);
+/* The same, behind those that HOOKS has. */
+int user_hooks_add(struct user_hooks *hooks, const char *name, const char *text, size_t len,
+                   struct error **err);
 void user_hooks_free(struct user_hooks *hooks);
 
 size_t user_hooks_count(const struct user_hooks *hooks);
