@@ -27,7 +27,20 @@ v() {
     timeout 60 virsh -q -c "$(uri "$node")" "$@"
 }
 
-start_node() { # NAME UUID
+kill_node() {
+    kill -9 "$(cat "$nodes/$1/pid")"
+    wait_until 10 sh -c "! timeout 5 virsh -q -c '$(uri "$1")' version >/dev/null 2>&1"
+}
+
+daemon_of() { # its process as seen from here
+    for daemon in $(pgrep -x libvirtd); do
+        if grep -q "$nodes/$1/run /run " "/proc/$daemon/mountinfo"; then
+            echo "$daemon"
+        fi
+    done
+}
+
+start_node() { # NAME UUID [no-hook]
     d=$nodes/$1
     mkdir -p "$d/run" "$d/etc/hooks" "$d/etc/qemu" "$d/var/images" "$d/log/qemu" "$d/cache" \
         "$nodes/shared/$1"
@@ -59,8 +72,8 @@ EOF
         esac >>"$d/$file"
     done
     # the hook is there before the daemon starts: it is not looked for later
-    cp "$bin/gantry-libvirt-hook" "$d/etc/hooks/qemu"
-    ln -s "$nodes/shared/$1/hook" "$d/etc/hooks/migration-hook-socket"
+    [ "${3:-}" = no-hook ] || cp "$bin/gantry-libvirt-hook" "$d/etc/hooks/qemu"
+    ln -sf "$nodes/shared/$1/hook" "$d/etc/hooks/migration-hook-socket"
     unshare --mount --net --uts --ipc --pid --fork --kill-child --mount-proc bash -c "
         mount --make-rprivate /
         mount --bind $d/passwd /etc/passwd; mount --bind $d/group /etc/group
@@ -173,20 +186,136 @@ is_refused_with_the_hooks_reason() {
     stop_server b
 }
 
-# An edit that libvirt would refuse, and one that it would let pass and QEMU not.
+# Every change that libvirt's check refuses, and those that it lets pass and QEMU does not survive, as
+# "XPATH|ACTION|VALUE|what our message names"; an action may name an attribute.
+cat >"$work/changes" <<'EOF'
+/domain/name|set-text|other|name
+/domain/uuid|set-text|99999999-2222-4333-8444-000000000009|uuid
+/domain|set-attribute type|kvm|domain@type
+//os/type|set-attribute machine|pc-i440fx-6.0|os/type
+/domain/memory|set-text|65536|memory
+/domain/vcpu|set-text|2|vcpu
+/domain/cpu/topology|set-attribute cores|2|cpu/topology@cores
+/domain/cpu/model|set-text|kvm64|cpu/model
+/domain/features|add|<kvm><hidden state='on'/></kvm>|features/kvm
+/domain|add|<memoryBacking><source type='memfd'/></memoryBacking>|memoryBacking
+/domain|add|<memoryBacking><access mode='shared'/></memoryBacking>|memoryBacking
+//interface/mac|set-attribute address|52:54:00:00:00:ff|interface 0
+//interface/model|set-attribute type|e1000|interface 0
+//interface|remove||interface 0
+/domain/devices|add|<disk type='file' device='disk'><source file='/x'/><target dev='vdb' bus='virtio'/></disk>|disk 1
+//disk/target|set-attribute dev|vdz|disk 0
+//disk/target|set-attribute bus|sata|disk 0
+//disk/address|set-attribute slot|0x1d|disk 0
+//disk|add|<serial>42</serial>|disk 0
+//emulator|set-text|/nowhere/qemu|devices/emulator
+//interface|set-attribute type|user|interface 0
+//disk/driver|set-attribute type|qcow2|disk 0
+EOF
+
 is_refused_by_our_own_check() {
     mkdir -p "$work/hooks"
-    for case in "//mac/@address:52:54:00:00:00:ff:interface 0" "//interface/@type:user:interface 0" \
-        "//disk/driver/@type:qcow2:disk 0" "/domain/memory:65536:memory"; do
-        xpath=${case%%:*}
-        rest=${case#*:}
-        printf 'edits: [{xpath: "%s", action: set-text, value: "%s"}]\n' "$xpath" "${rest%:*}" \
-            >"$work/hooks/1.yaml"
+    while IFS='|' read -r xpath action value names; do
+        {
+            printf 'edits: [{xpath: "%s", action: %s' "$xpath" "${action%% *}"
+            [ "${action#* }" = "$action" ] || printf ', attribute: %s' "${action#* }"
+            [ "$action" = remove ] || printf ', value: "%s"' "$value"
+            echo '}]'
+        } >"$work/hooks/1.yaml"
         start_server b --hooks-dir "$work/hooks"
-        refuses "${rest##*:}"
-        contains "$(cat "$work/err")" "of a running machine would change"
+        refuses "$names"
+        contains "$(cat "$work/err")" "running machine"
         stop_server b
+    done <"$work/changes"
+}
+
+# with_hook: the script on standard input is b's hook until the hook is put back
+with_hook() {
+    [ -f "$work/qemu" ] || mv "$nodes/b/etc/hooks/qemu" "$work/qemu"
+    cat >"$nodes/b/etc/hooks/qemu.new"
+    chmod 755 "$nodes/b/etc/hooks/qemu.new"
+    mv "$nodes/b/etc/hooks/qemu.new" "$nodes/b/etc/hooks/qemu"
+}
+
+put_hook_back() {
+    mv "$work/qemu" "$nodes/b/etc/hooks/qemu"
+}
+
+# What libvirt itself says of hooks that do not behave, whoever wrote them.
+is_refused_with_other_hooks() {
+    for case in "echo no room >&2; exit 7|no room" "exit 7|exit status 7" 'kill -9 $$|fatal signal 9' \
+        "cat; echo trailing|Extra content" "echo '<domain><oops>'|oops" "echo '<pool/>'|expecting root" \
+        "sed s/52:54:00:00:00:01/52:54:00:00:00:02/|does not match source" \
+        "sed 's,<vcpu placement=.static.>1<,<vcpu>2<,'|does not match source"; do
+        printf '#!/bin/sh\n[ "$2 $3" = "migrate begin" ] || exit 0\n%s\n' "${case%|*}" | with_hook
+        refuses "${case##*|}"
     done
+    put_hook_back
+}
+
+# A hook that is not run leaves the source's paths, which are not there on the target.
+is_refused_when_the_hook_is_not_run() {
+    chmod 644 "$nodes/b/etc/hooks/qemu"
+    refuses "a-one.img"
+    chmod 755 "$nodes/b/etc/hooks/qemu"
+    mv "$nodes/b/etc/hooks/qemu" "$work/qemu"
+    kill_node b # starts anew without a hook, and gets one then
+    start_node b bbbbbbbb-0000-4000-8000-00000000000b no-hook
+    wait_until 120 v b version >/dev/null 2>&1
+    put_hook_back
+    refuses "a-one.img"
+    # until libvirtd is told to look again
+    kill -HUP "$(daemon_of b)"
+    wait_until 20 is_refused_by_the_hook_now
+}
+
+is_refused_by_the_hook_now() {
+    ! migrate a b one --p2p && grep -q "cannot reach the hook server" "$work/err"
+}
+
+# A server that accepts, says nothing, and is at hand in $hanging.
+start_hanging_server() {
+    rm -f "$nodes/shared/b/hook" "$work/accepted"
+    python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1)
+c, _ = s.accept(); open(sys.argv[2], "w"); time.sleep(60)' "$nodes/shared/b/hook" "$work/accepted" &
+    hanging=$!
+    cleanup_fn "kill -9 $hanging"
+    wait_until 10 test -S "$nodes/shared/b/hook"
+}
+
+# refuses_while MESSAGE COMMAND...: the command runs while the hook waits for its answer
+refuses_while() {
+    message=$1
+    shift
+    start_hanging_server
+    (wait_until 20 test -f "$work/accepted" && "$@") >/dev/null 2>&1 &
+    if migrate a b one --p2p; then
+        fail "it migrated"
+    fi
+    contains "$(cat "$work/err")" "$message"
+    same "$(v a domstate one | head -n 1)" running
+    kill -9 $hanging 2>/dev/null || true
+    rm -f "$nodes/shared/b/hook"
+}
+
+kill_server() {
+    kill -9 "$hanging"
+}
+
+kill_hook() {
+    kill -9 "$(pgrep -f '^/etc/libvirt/hooks/qemu one migrate')"
+}
+
+is_refused_when_something_is_killed() {
+    refuses_while "hook server" kill_server
+    same "$(v b list --all --name | grep -c . || true)" 0
+    refuses_while "fatal signal 9" kill_hook
+    same "$(v b list --all --name | grep -c . || true)" 0
+    refuses_while "closed" kill_node b
+    start_node b bbbbbbbb-0000-4000-8000-00000000000b
+    wait_until 120 v b version >/dev/null 2>&1
+    same "$(v b list --all --name | grep -c . || true)" 0
 }
 
 is_refused_when_the_server_hangs() {
@@ -259,12 +388,15 @@ two_go_at_once() {
     v b dumpxml two | grep -q "images/b-two.img"
 }
 
-plan 9
+plan 12
 it "two daemons and a guest start" daemons_start
 it "is refused when there is no server" is_refused_without_a_server
 it "is refused with the hook's reason" is_refused_with_the_hooks_reason
 it "is refused by our own check before libvirt sees it" is_refused_by_our_own_check
 it "is refused when the server hangs" is_refused_when_the_server_hangs
+it "is refused when a hook does not behave" is_refused_with_other_hooks
+it "is refused when the hook is not run" is_refused_when_the_hook_is_not_run
+it "is refused when server, hook or target are killed" is_refused_when_something_is_killed
 it "arrives with every edit, and the guest goes on" arrives_with_every_edit
 it "goes back and forth ten times" goes_back_and_forth
 it "goes tunnelled, driven by the client, and with its storage" goes_every_way
