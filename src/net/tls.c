@@ -14,6 +14,7 @@
 
 struct tls_context {
     SSL_CTX *ctx;
+    bool client;
 };
 
 struct tls_conn {
@@ -51,10 +52,9 @@ static int load_files(SSL_CTX *ctx, const char *cert_path, const char *key_path,
     return 0;
 }
 
-struct tls_context *tls_context_new(const char *cert_path, const char *key_path,
-                                    const char *client_ca_path, struct error **err)
+static SSL_CTX *new_ctx(const SSL_METHOD *method, struct error **err)
 {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ctx = SSL_CTX_new(method);
 
     if (ctx == NULL) {
         tls_error(err, "cannot start TLS");
@@ -67,6 +67,24 @@ struct tls_context *tls_context_new(const char *cert_path, const char *key_path,
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(ctx, 1);
+    return ctx;
+}
+
+static struct tls_context *new_context(SSL_CTX *ctx, bool client)
+{
+    struct tls_context *context = xmalloc(sizeof(*context));
+
+    *context = (struct tls_context){ctx, client};
+    return context;
+}
+
+struct tls_context *tls_context_new(const char *cert_path, const char *key_path,
+                                    const char *client_ca_path, struct error **err)
+{
+    SSL_CTX *ctx = new_ctx(TLS_server_method(), err);
+
+    if (ctx == NULL)
+        return NULL;
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"gantry", 6);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 1);
@@ -74,10 +92,21 @@ struct tls_context *tls_context_new(const char *cert_path, const char *key_path,
         SSL_CTX_free(ctx);
         return NULL;
     }
+    return new_context(ctx, false);
+}
 
-    struct tls_context *context = xmalloc(sizeof(*context));
-    context->ctx = ctx;
-    return context;
+struct tls_context *tls_context_new_client(const char *cert_path, const char *key_path,
+                                           const char *server_ca_path, struct error **err)
+{
+    SSL_CTX *ctx = new_ctx(TLS_client_method(), err);
+
+    if (ctx == NULL)
+        return NULL;
+    if (load_files(ctx, cert_path, key_path, server_ca_path, err) == -1) {
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    return new_context(ctx, true);
 }
 
 void tls_context_free(struct tls_context *context)
@@ -98,7 +127,10 @@ struct tls_conn *tls_conn_new(struct tls_context *context, int fd)
         SSL_free(ssl);
         return NULL;
     }
-    SSL_set_accept_state(ssl);
+    if (context->client)
+        SSL_set_connect_state(ssl);
+    else
+        SSL_set_accept_state(ssl);
     struct tls_conn *conn = xmalloc(sizeof(*conn));
     conn->ssl = ssl;
     return conn;

@@ -1,4 +1,5 @@
-/* TLS for our own server: a certificate authority of our own, certificates, and connections.
+/* TLS for our own servers and between our own programs: a certificate authority of our own,
+ * certificates, and connections.
  *
  * May use: base, data.  Threads: a context is frozen after creation; a connection belongs to one
  * thread at a time.
@@ -34,6 +35,10 @@ int tls_ensure_cert(const char *ca_cert_path, const char *ca_key_path, const cha
 /* A server's side.  Clients may show a certificate of CLIENT_CA_PATH (or NULL: none is asked). */
 struct tls_context *tls_context_new(const char *cert_path, const char *key_path,
                                     const char *client_ca_path, struct error **err);
+/* A client's side: the server must show a certificate of SERVER_CA_PATH.  Whose it is tells
+ * tls_peer_name; host names are not compared. */
+struct tls_context *tls_context_new_client(const char *cert_path, const char *key_path,
+                                           const char *server_ca_path, struct error **err);
 void tls_context_free(struct tls_context *context);
 
 /* A connection over FD, a non-blocking socket that stays the caller's. */
@@ -53,7 +58,7 @@ bool tls_has_pending(const struct tls_conn *conn);
 
 void tls_close(struct tls_conn *conn); /* says goodbye, without waiting for an answer */
 
-/* The names in the verified client certificate, owned by the caller, or NULL and nothing. */
+/* The names in the peer's verified certificate, owned by the caller, or NULL and nothing. */
 char *tls_peer_name(const struct tls_conn *conn, char ***organizations, size_t *count);
 
 DEFINE_CLEANUP(tls_context, struct tls_context *, tls_context_free)
