@@ -46,6 +46,9 @@ DEFINE_KIND(KIND_VMI,  "kubevirt.io", "v1", "virtualmachineinstances",
             "VirtualMachineInstance", false)
 DEFINE_KIND(KIND_VMIM, "kubevirt.io", "v1", "virtualmachineinstancemigrations",
             "VirtualMachineInstanceMigration", false)
+DEFINE_KIND(KIND_KUBEVIRT, "kubevirt.io", "v1", "kubevirts", "KubeVirt", false)
+DEFINE_KIND(KIND_MIGRATION_POLICY, "migrations.kubevirt.io", "v1alpha1", "migrationpolicies",
+            "MigrationPolicy", true)
 DEFINE_KIND(KIND_DATA_VOLUME, "cdi.kubevirt.io", "v1beta1", "datavolumes", "DataVolume", false)
 DEFINE_KIND(KIND_STORAGE_PROFILE, "cdi.kubevirt.io", "v1beta1", "storageprofiles",
             "StorageProfile", true)

@@ -41,6 +41,7 @@ struct options {
     const char *kubeconfig; /* of a cluster, or NULL */
     const char *main_namespace;
     const char *policy_dir; /* users' rules, or NULL */
+    const char *migration_listen; /* for live migrations, or NULL */
     int64_t ready_fd; /* 0: none */
     bool no_node, no_controllers, no_validation, in_cluster;
     bool verbose;
@@ -242,6 +243,7 @@ static int start_node(struct parts *p, struct error **err)
         .dir = dir,
         .program_dir = programs,
         .api_url = url,
+        .migration_listen = p->options->migration_listen,
     };
 
     if (programs == NULL || dir_make(dir, 0700, err) == -1 ||
@@ -365,6 +367,8 @@ static int daemon_main(const struct command *self, int argc, char **argv)
          "the controllers' own namespace"},
         {"policy-dir", 0, OPTION_TEXT, &options.policy_dir, "DIR",
          "users' validation rules, besides those of the ConfigMap"},
+        {"migration-listen", 0, OPTION_TEXT, &options.migration_listen, "ADDR:PORT",
+         "let machines of other homes that are trusted migrate to here through it"},
         {"no-node", 0, OPTION_FLAG, &options.no_node, NULL, "run no pods and no machines"},
         {"no-controllers", 0, OPTION_FLAG, &options.no_controllers, NULL,
          "run no inventory and no controllers"},

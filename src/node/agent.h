@@ -21,7 +21,8 @@ struct agent {
     char *name;                 /* of the Node */
     struct runtime runtime;
     /* guarded by themselves */
-    struct kube_cache *pods, *jobs, *claims, *volumes, *classes, *machines, *instances;
+    struct kube_cache *pods, *jobs, *claims, *volumes, *classes, *machines, *instances,
+        *migrations;
 };
 
 /* Tells the users of OBJECT, of KIND, what happened: an Event, counted up if it is repeated.

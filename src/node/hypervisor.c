@@ -12,9 +12,9 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "base/time.h"
+#include "node/hypervisor_internal.h"
 #include "node/libvirt_keeper.h"
 
-#include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,18 +26,11 @@ enum { KEEPER_MS = 30000, CONNECT_MS = 60000, CONNECT_AGAIN_MS = 100, OUTPUT_MAX
 
 /* Who is told of events.  libvirt's loop may still deliver one after its connection is closed, so
  * each registration holds a reference. */
-struct listener {
+struct hypervisor_listener {
     pthread_mutex_t lock;
     unsigned references;                            /* guarded by lock */
     void (*on_change)(void *arg, const char *name); /* guarded by lock; NULL: nobody any more */
     void *arg;
-};
-
-struct hypervisor {
-    char *dir, *helper_dir;
-    struct listener *listener;
-    pthread_mutex_t lock;
-    virConnectPtr connection; /* guarded by lock; NULL: none */
 };
 
 static void be_quiet(void *arg, virErrorPtr error)
@@ -72,8 +65,7 @@ static void events_start(void)
         pthread_detach(thread.id);
 }
 
-/* libvirt's last error of this thread, as ours. */
-static int fail(struct error **err, const char *what, const char *name)
+int hypervisor_fail(struct error **err, const char *what, const char *name)
 {
     const virError *error = virGetLastError();
     int number = error == NULL ? VIR_ERR_OK : error->code;
@@ -87,7 +79,7 @@ static int fail(struct error **err, const char *what, const char *name)
                      error == NULL || error->message == NULL ? "no reason given" : error->message);
 }
 
-static void listener_hold(struct listener *listener)
+static void listener_hold(struct hypervisor_listener *listener)
 {
     LOCK_SCOPE(&listener->lock);
     listener->references++;
@@ -96,7 +88,7 @@ static void listener_hold(struct listener *listener)
 /* libvirt's virFreeCallback. */
 static void listener_release(void *arg)
 {
-    struct listener *listener = arg;
+    struct hypervisor_listener *listener = arg;
 
     pthread_mutex_lock(&listener->lock);
     bool last = --listener->references == 0;
@@ -108,7 +100,7 @@ static void listener_release(void *arg)
 }
 
 /* Waits for a call that is under way; there is none afterwards. */
-static void listener_silence(struct listener *listener)
+static void listener_silence(struct hypervisor_listener *listener)
 {
     LOCK_SCOPE(&listener->lock);
     listener->on_change = NULL;
@@ -123,7 +115,7 @@ int hypervisor_new(const struct hypervisor_options *options, struct hypervisor *
     hypervisor->dir = xstrdup(options->dir);
     hypervisor->helper_dir = xstrdup(options->helper_dir);
     hypervisor->listener = xcalloc(1, sizeof(*hypervisor->listener));
-    *hypervisor->listener = (struct listener){
+    *hypervisor->listener = (struct hypervisor_listener){
         .references = 1, .on_change = options->on_change, .arg = options->arg};
     pthread_mutex_init(&hypervisor->listener->lock, NULL);
     pthread_mutex_init(&hypervisor->lock, NULL);
@@ -173,7 +165,7 @@ static int start_keeper(struct hypervisor *hypervisor, struct error **err)
 
 static int on_event(virConnectPtr connection, virDomainPtr domain, int event, int detail, void *arg)
 {
-    struct listener *listener = arg;
+    struct hypervisor_listener *listener = arg;
 
     log_debug("event: machine=%s event=%d detail=%d", virDomainGetName(domain), event, detail);
     LOCK_SCOPE(&listener->lock);
@@ -222,7 +214,7 @@ static virConnectPtr known_connection(struct hypervisor *hypervisor)
     return NULL;
 }
 
-static virConnectPtr connect_to(struct hypervisor *hypervisor, struct error **err)
+virConnectPtr hypervisor_connect(struct hypervisor *hypervisor, struct error **err)
 {
     virConnectPtr connection = known_connection(hypervisor);
 
@@ -255,7 +247,7 @@ static virDomainPtr find(virConnectPtr connection, const char *name, struct erro
     virDomainPtr domain = virDomainLookupByName(connection, name);
 
     if (domain == NULL && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
-        fail(err, "find", name);
+        hypervisor_fail(err, "find", name);
     return domain;
 }
 
@@ -268,14 +260,12 @@ static void forget(struct hypervisor *hypervisor, virConnectPtr connection)
     hypervisor->connection = NULL;
 }
 
-/* Runs FN with a connection; if libvirtd dies under it, once more with the next one.  So FN first
- * looks at what is there. */
-static int with_connection(struct hypervisor *hypervisor,
-                           int (*fn)(virConnectPtr connection, void *arg, struct error **err),
-                           void *arg, struct error **err)
+int hypervisor_run(struct hypervisor *hypervisor,
+                   int (*fn)(virConnectPtr connection, void *arg, struct error **err), void *arg,
+                   struct error **err)
 {
     for (int attempt = 1;; attempt++) {
-        virConnectPtr connection = connect_to(hypervisor, err);
+        virConnectPtr connection = hypervisor_connect(hypervisor, err);
 
         if (connection == NULL)
             return -1;
@@ -309,7 +299,7 @@ static int call_run(virConnectPtr connection, void *arg, struct error **err)
     if (domain == NULL && *err == NULL && call->xml != NULL) {
         domain = virDomainDefineXML(connection, call->xml);
         if (domain == NULL)
-            fail(err, "define", call->name);
+            hypervisor_fail(err, "define", call->name);
     }
     call->found = domain != NULL;
     if (domain == NULL)
@@ -319,14 +309,13 @@ static int call_run(virConnectPtr connection, void *arg, struct error **err)
     return result;
 }
 
-/* Runs FN on the domain NAME.  Absent: FN is not called, and *FOUND is false. */
-static int with_domain(struct hypervisor *hypervisor, const char *name,
-                       int (*fn)(virDomainPtr domain, void *arg, const char *name,
-                                 struct error **err),
-                       void *arg, bool *found, struct error **err)
+int hypervisor_run_domain(struct hypervisor *hypervisor, const char *name,
+                          int (*fn)(virDomainPtr domain, void *arg, const char *name,
+                                    struct error **err),
+                          void *arg, bool *found, struct error **err)
 {
     struct call call = {.name = name, .fn = fn, .arg = arg};
-    int result = with_connection(hypervisor, call_run, &call, err);
+    int result = hypervisor_run(hypervisor, call_run, &call, err);
 
     *found = call.found;
     return result;
@@ -334,8 +323,9 @@ static int with_domain(struct hypervisor *hypervisor, const char *name,
 
 static int start(virDomainPtr domain, void *arg, const char *name, struct error **err)
 {
-    return virDomainIsActive(domain) == 0 && virDomainCreate(domain) == -1 ? fail(err, "start", name)
-                                                                           : 0;
+    if (virDomainIsActive(domain) == 0 && virDomainCreate(domain) == -1)
+        return hypervisor_fail(err, "start", name);
+    return 0;
 }
 
 int hypervisor_start(struct hypervisor *hypervisor, const char *name, const char *xml,
@@ -343,7 +333,7 @@ int hypervisor_start(struct hypervisor *hypervisor, const char *name, const char
 {
     struct call call = {.name = name, .fn = start, .xml = xml};
 
-    return with_connection(hypervisor, call_run, &call, err);
+    return hypervisor_run(hypervisor, call_run, &call, err);
 }
 
 static int look(virDomainPtr domain, void *arg, const char *name, struct error **err)
@@ -352,7 +342,7 @@ static int look(virDomainPtr domain, void *arg, const char *name, struct error *
     int number, reason;
 
     if (virDomainGetState(domain, &number, &reason, 0) == -1)
-        return fail(err, "look at", name);
+        return hypervisor_fail(err, "look at", name);
     if (number == VIR_DOMAIN_PAUSED || number == VIR_DOMAIN_PMSUSPENDED)
         *state = MACHINE_PAUSED;
     else if (number == VIR_DOMAIN_CRASHED)
@@ -372,17 +362,17 @@ int hypervisor_look(struct hypervisor *hypervisor, const char *name, enum machin
     bool found = false;
 
     *state = MACHINE_ABSENT;
-    return with_domain(hypervisor, name, look, state, &found, err);
+    return hypervisor_run_domain(hypervisor, name, look, state, &found, err);
 }
 
 static int shut_down(virDomainPtr domain, void *arg, const char *name, struct error **err)
 {
-    return virDomainShutdown(domain) == -1 ? fail(err, "shut down", name) : 0;
+    return virDomainShutdown(domain) == -1 ? hypervisor_fail(err, "shut down", name) : 0;
 }
 
 static int reset(virDomainPtr domain, void *arg, const char *name, struct error **err)
 {
-    return virDomainReset(domain, 0) == -1 ? fail(err, "reset", name) : 0;
+    return virDomainReset(domain, 0) == -1 ? hypervisor_fail(err, "reset", name) : 0;
 }
 
 static int pause_or_resume(virDomainPtr domain, void *arg, const char *name, struct error **err)
@@ -390,7 +380,7 @@ static int pause_or_resume(virDomainPtr domain, void *arg, const char *name, str
     bool pause = *(bool *)arg;
 
     if ((pause ? virDomainSuspend(domain) : virDomainResume(domain)) == -1)
-        return fail(err, pause ? "pause" : "resume", name);
+        return hypervisor_fail(err, pause ? "pause" : "resume", name);
     return 0;
 }
 
@@ -404,7 +394,7 @@ static int must_be_found(int result, bool found, const char *name, struct error 
 int hypervisor_shut_down(struct hypervisor *hypervisor, const char *name, struct error **err)
 {
     bool found = false;
-    int result = with_domain(hypervisor, name, shut_down, NULL, &found, err);
+    int result = hypervisor_run_domain(hypervisor, name, shut_down, NULL, &found, err);
 
     return must_be_found(result, found, name, err);
 }
@@ -412,7 +402,7 @@ int hypervisor_shut_down(struct hypervisor *hypervisor, const char *name, struct
 int hypervisor_reset(struct hypervisor *hypervisor, const char *name, struct error **err)
 {
     bool found = false;
-    int result = with_domain(hypervisor, name, reset, NULL, &found, err);
+    int result = hypervisor_run_domain(hypervisor, name, reset, NULL, &found, err);
 
     return must_be_found(result, found, name, err);
 }
@@ -421,7 +411,7 @@ int hypervisor_pause(struct hypervisor *hypervisor, const char *name, bool pause
                      struct error **err)
 {
     bool found = false;
-    int result = with_domain(hypervisor, name, pause_or_resume, &pause, &found, err);
+    int result = hypervisor_run_domain(hypervisor, name, pause_or_resume, &pause, &found, err);
 
     return must_be_found(result, found, name, err);
 }
@@ -433,9 +423,9 @@ static int remove_domain(virDomainPtr domain, void *arg, const char *name, struc
 
     if (virDomainIsActive(domain) == 1 && virDomainDestroy(domain) == -1 &&
         virGetLastErrorCode() != VIR_ERR_OPERATION_INVALID)
-        return fail(err, "power off", name);
+        return hypervisor_fail(err, "power off", name);
     if (virDomainUndefineFlags(domain, flags) == -1 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
-        return fail(err, "remove", name);
+        return hypervisor_fail(err, "remove", name);
     return 0;
 }
 
@@ -443,7 +433,7 @@ int hypervisor_remove(struct hypervisor *hypervisor, const char *name, struct er
 {
     bool found = false;
 
-    return with_domain(hypervisor, name, remove_domain, NULL, &found, err);
+    return hypervisor_run_domain(hypervisor, name, remove_domain, NULL, &found, err);
 }
 
 static int list(virConnectPtr connection, void *arg, struct error **err)
@@ -457,12 +447,12 @@ static int list(virConnectPtr connection, void *arg, struct error **err)
         virDomainFree(domains[i]);
     }
     free(domains);
-    return count == -1 ? fail(err, "list", "*") : 0;
+    return count == -1 ? hypervisor_fail(err, "list", "*") : 0;
 }
 
 int hypervisor_list(struct hypervisor *hypervisor, struct str_list *names, struct error **err)
 {
-    return with_connection(hypervisor, list, names, err);
+    return hypervisor_run(hypervisor, list, names, err);
 }
 
 int hypervisor_shut_down_all(struct hypervisor *hypervisor, struct error **err)

@@ -83,9 +83,9 @@ static void add_conditions(json_t *status, const struct instance_view *view)
         agent_set_condition(status, old, "Synchronized", false, view->reason, view->message);
     if (view->paused)
         agent_set_condition(status, old, "Paused", true, "PausedByUser", "VMI was paused by user");
-    /* Local volumes stay where they are. */
-    agent_set_condition(status, old, "LiveMigratable", false, "DisksNotLiveMigratable",
-                        "cannot migrate VMI: its volumes are on this machine only");
+    /* Disks that are not shared are copied along. */
+    agent_set_condition(status, old, "LiveMigratable", running, running ? NULL : "NotRunning",
+                        running ? NULL : "cannot migrate VMI: it does not run");
 }
 
 json_t *instance_status_make(const struct agent *agent, const struct instance_view *view)

@@ -18,6 +18,7 @@
 #include "node/domain.h"
 #include "node/hypervisor.h"
 #include "node/instance_status.h"
+#include "node/live/state.h"
 #include "node/machine_resources.h"
 
 #include <dirent.h>
@@ -170,6 +171,14 @@ static int run_instance(struct instances *instances, const json_t *vmi,
 
     if (add_finalizer(agent, vmi, err) == -1)
         return -1;
+    if (live_is_leaving(vmi)) { /* whether it runs here is the migration's to say */
+        result->again_after_ms = LOOK_MS;
+        return 0;
+    }
+    if (live_is_receiver(vmi)) {
+        view.phase = LIVE_RECEIVER_PHASE;
+        return write_status(agent, &view, err);
+    }
     if (hypervisor_look(instances->hypervisor, name, &state, err) == -1 ||
         machine_networks(agent, vmi, &networks, err) == -1)
         return report(agent, &view, err, result);
@@ -281,6 +290,11 @@ int instances_start(struct agent *agent, struct instances **out, struct error **
         return -1;
     *out = steal(&instances);
     return 0;
+}
+
+struct hypervisor *instances_hypervisor(struct instances *instances)
+{
+    return instances->hypervisor;
 }
 
 void instances_stop(struct instances *instances)

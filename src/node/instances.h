@@ -13,6 +13,7 @@
 struct agent;
 struct cancel;
 struct error;
+struct hypervisor;
 struct instances;
 
 /* KubeVirt's own finalizer: the instance stays until its domain is gone. */
@@ -23,6 +24,8 @@ int instances_start(struct agent *agent, struct instances **out, struct error **
 
 /* Once the caches have their first lists: removes domains and folders nobody has any more. */
 void instances_sweep(struct instances *instances);
+/* The door to libvirt.  Borrowed. */
+struct hypervisor *instances_hypervisor(struct instances *instances);
 void instances_stop(struct instances *instances); /* machines go on */
 
 /* Powers all machines off and ends libvirtd. */

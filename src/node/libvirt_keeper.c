@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "node/libvirt_hook.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,11 +82,24 @@ static int give_to_swtpm(const char *dir, struct error **err)
     return 0;
 }
 
+/* The folder of our own programs: where we lie. */
+static char *own_dir(void)
+{
+    char self[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    if (len <= 0)
+        return xstrdup(".");
+    self[len] = '\0';
+    return xstrndup(self, (size_t)(path_base(self) - 1 - self));
+}
+
 static int lay_out(const char *dir, struct error **err)
 {
     CLEANUP(str) char *libvirtd_conf = xasprintf("%s/etc/libvirtd.conf", dir);
     CLEANUP(str) char *qemu = xasprintf("%s/etc/qemu.conf", dir);
-    CLEANUP(str) char *hooks = xasprintf("%s/etc/hooks", dir);
+    CLEANUP(str) char *programs = own_dir();
+    CLEANUP(error) struct error *no_hook = NULL;
     char uuid[UUID_TEXT_SIZE];
 
     for (size_t i = 0; i < ARRAY_SIZE(covers); i++) {
@@ -95,8 +109,9 @@ static int lay_out(const char *dir, struct error **err)
         if (dir_make(own, 0755, err) == -1 || dir_make(covers[i].path, 0755, err) == -1)
             return -1;
     }
-    if (dir_make(hooks, 0755, err) == -1)
-        return -1;
+    /* before libvirtd starts: it does not look for hooks later */
+    if (libvirt_hook_install(dir, programs, &no_hook) == -1)
+        log_warn_error(no_hook, "machines cannot be received"); /* all else works */
     /* An id of its own: live migration refuses two daemons with the machine's. */
     CLEANUP(str) char *conf = xasprintf("host_uuid = \"%s\"\n"
                                         "auth_unix_rw = \"none\"\n"

@@ -15,6 +15,7 @@
 #include "kube/meta.h"
 #include "node/agent.h"
 #include "node/instances.h"
+#include "node/live/state.h"
 #include "node/machine_resources.h"
 
 #include <stdlib.h>
@@ -56,6 +57,10 @@ static enum want want_of(const json_t *vm, const json_t *vmi)
 
     if (meta_is_deleting(vm) || str_eq(request, "Stop"))
         return WANT_NONE;
+    if (vmi != NULL && live_has_left(vmi)) /* also when we have not yet seen that it is to be halted */
+        return str_eq(strategy, "Halted") ? WANT_NONE : WANT_KEEP;
+    if (str_eq(strategy, LIVE_RECEIVER_STRATEGY))
+        return WANT_SOME;
     if (str_eq(request, "Start") || str_eq(strategy, "Always"))
         return WANT_SOME;
     if (str_eq(strategy, "RerunOnFailure"))
@@ -82,6 +87,8 @@ static json_t *new_instance(const json_t *vm)
     obj_take(vmi, "spec", obj_copy(obj_obj(vm, "spec.template.spec")));
     meta_add_finalizer(vmi, INSTANCE_FINALIZER);
     meta_add_owner(vmi, &KIND_VM, vm, true);
+    if (str_eq(strategy_of(vm), LIVE_RECEIVER_STRATEGY))
+        meta_set_annotation(vmi, LIVE_RECEIVER_ANNOTATION, "true");
     return vmi;
 }
 
@@ -169,6 +176,10 @@ static const char *printable(const json_t *vm, const json_t *vmi)
         return want_of(vm, vmi) == WANT_SOME ? "Starting" : "Stopped";
     if (meta_is_deleting(vmi))
         return "Stopping";
+    if (live_is_leaving(vmi))
+        return "Migrating";
+    if (live_is_receiver(vmi))
+        return "WaitingForReceiver";
     if (has_ended(vmi))
         return want_of(vm, vmi) == WANT_SOME ? "CrashLoopBackOff" : "Stopped";
     if (str_eq(phase, "Running"))

@@ -18,6 +18,7 @@
 #include "node/heartbeat.h"
 #include "node/instances.h"
 #include "node/jobs.h"
+#include "node/live/live.h"
 #include "node/machines.h"
 #include "node/pods.h"
 #include "node/volumes.h"
@@ -37,6 +38,7 @@ struct node {
     struct volumes *volumes;
     struct machines *machines;
     struct instances *instances;
+    struct live *live;
     struct heartbeat *heartbeat;
 };
 
@@ -51,6 +53,7 @@ static const struct {
     {&KIND_STORAGE_CLASS, offsetof(struct agent, classes)},
     {&KIND_VM, offsetof(struct agent, machines)},
     {&KIND_VMI, offsetof(struct agent, instances)},
+    {&KIND_VMIM, offsetof(struct agent, migrations)},
 };
 
 static struct kube_cache **cache_at(struct agent *agent, size_t i)
@@ -112,7 +115,16 @@ static int agent_init(struct agent *agent, const struct node_options *options, s
     return 0;
 }
 
-static int start_parts(struct node *node, struct error **err)
+static int start_live(struct node *node, const char *listen, struct error **err)
+{
+    const struct live_options options = {.agent = &node->agent,
+                                         .hypervisor = instances_hypervisor(node->instances),
+                                         .listen = listen};
+
+    return live_start(&options, &node->live, err);
+}
+
+static int start_parts(struct node *node, const char *migration_listen, struct error **err)
 {
     struct agent *agent = &node->agent;
 
@@ -120,6 +132,7 @@ static int start_parts(struct node *node, struct error **err)
         volumes_start(agent, &node->volumes, err) == -1 ||
         pods_start(agent, &node->pods, err) == -1 || jobs_start(agent, &node->jobs, err) == -1 ||
         instances_start(agent, &node->instances, err) == -1 ||
+        start_live(node, migration_listen, err) == -1 ||
         machines_start(agent, &node->machines, err) == -1)
         return -1;
     for (size_t i = 0; i < ARRAY_SIZE(caches); i++)
@@ -137,7 +150,7 @@ int node_start(const struct node_options *options, struct node **out, struct err
 {
     struct node *node = xcalloc(1, sizeof(*node));
 
-    if (agent_init(&node->agent, options, err) == -1 || start_parts(node, err) == -1) {
+    if (agent_init(&node->agent, options, err) == -1 || start_parts(node, options->migration_listen, err) == -1) {
         node_stop(node);
         return error_wrap(err, "node agent");
     }
@@ -158,6 +171,7 @@ static void stop_controllers(struct node *node)
     jobs_stop(steal(&node->jobs));
     pods_stop(steal(&node->pods));
     volumes_stop(steal(&node->volumes));
+    live_stop(steal(&node->live)); /* it uses the instances' hypervisor */
 }
 
 void node_stop(struct node *node)

@@ -18,6 +18,7 @@ struct node_options {
     const char *name;        /* of the Node object; NULL: the host's */
     const char *program_dir; /* where gantry-copy and the other programs of ours are */
     const char *api_url;     /* for pods: https://127.0.0.1:PORT */
+    const char *migration_listen; /* HOST:PORT for live migrations from other machines; NULL: none */
 };
 
 int node_start(const struct node_options *options, struct node **out, struct error **err);

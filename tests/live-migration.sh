@@ -1,0 +1,468 @@
+#!/bin/bash
+# Live migrations of counting guests between two homes on this machine, each a gantryd with a libvirtd
+# of its own: there and back, two at once, with TLS between them, canceled, refused, and with either
+# side's programs killed.  After each: one copy runs, its counter has gone on, its disk is whole.
+. "$(dirname "$0")/functions.sh"
+requires_root
+requires kubectl "the tests talk to gantryd with it"
+requires libvirtd "machines run under it"
+requires qemu-system-x86_64 "machines run in it"
+requires virsh "it shows definitions"
+requires as "the guest is assembled"
+[ -x "$bin/gantryd" ] || skip_all "gantryd is not built"
+
+rounds=${ROUNDS:-2} # there and back
+faults_a= faults_b=
+
+ka() {
+    kubectl --kubeconfig "$work/a/kubeconfig" -n default "$@"
+}
+
+kb() {
+    kubectl --kubeconfig "$work/b/kubeconfig" -n default "$@"
+}
+
+start_home() { # a or b
+    mkdir -p "$work/$1"
+    faults=faults_$1
+    GANTRY_FAULTS=${!faults} "$bin/gantryd" --dir "$work/$1" --listen 127.0.0.1:0 \
+        --migration-listen 127.0.0.1:0 -v -D live >>"$work/$1.log" 2>&1 &
+    echo $! >"$work/$1.pid"
+    wait_until 30 sh -c "kubectl --kubeconfig '$work/$1/kubeconfig' get nodes 2>/dev/null | grep -q ' Ready'"
+}
+
+# Nobody may have reaped it, and its threads end one by one.
+is_gone() {
+    pid=$(cat "$work/$1.pid")
+    ! cat /proc/"$pid"/task/*/status 2>/dev/null | grep -q '^State:.*[^Z] ('
+}
+
+kill_home() {
+    kill -9 "$(cat "$work/$1.pid")" 2>/dev/null || true
+    wait_until 10 is_gone "$1"
+}
+
+# SIGUSR1 ends machines and libvirtd as well
+end_home() {
+    kill -USR1 "$(cat "$work/$1.pid")"
+    wait_until 20 is_gone "$1" || kill -9 "$(cat "$work/$1.pid")"
+}
+
+get() { # HOME KIND NAME JSONPATH
+    k"$1" get "$2" "$3" -o "jsonpath={$4}" 2>/dev/null
+}
+
+is() { # HOME KIND NAME JSONPATH VALUE
+    [ "$(get "$1" "$2" "$3" "$4")" = "$5" ]
+}
+
+# The QEMU processes of machine $1.
+copies() {
+    pgrep -fc "guest=default_$1,.*$work/"
+}
+
+is_alone() {
+    [ "$(copies "$1")" = 1 ]
+}
+
+console() { # HOME NAME: its file
+    echo "$work/$1/node/machines/$(get "$1" vm "$2" .metadata.uid)/console.log"
+}
+
+# The last number that the guest counted on that home.
+count() {
+    grep -a second "$(console "$1" "$2")" 2>/dev/null | tail -n 1 | tr -dc '0-9\n'
+}
+
+first_count() {
+    grep -a second "$(console "$1" "$2")" 2>/dev/null | head -n 1 | tr -dc '0-9\n'
+}
+
+counts_beyond() { # HOME NAME NUMBER
+    now=$(count "$1" "$2")
+    [ -n "$now" ] && [ "$((10#$now))" -gt "$((10#$3))" ]
+}
+
+# disk HOME NAME: the file of its disk
+disk() {
+    echo "$work/disks/$1-$2.img"
+}
+
+# machine HOME NAME STRATEGY
+machine() {
+    cat <<VM | k"$1" create -f -
+apiVersion: kubevirt.io/v1
+kind: VirtualMachine
+metadata: {name: $2}
+spec:
+  runStrategy: $3
+  template:
+    metadata: {labels: {guest: $2}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      domain:
+        memory: {guest: 64Mi}
+        devices:
+          disks: [{name: root, disk: {bus: virtio}}]
+          interfaces: [{name: pod, masquerade: {}}]
+      networks: [{name: pod, pod: {}}]
+      volumes: [{name: root, hostDisk: {path: $(disk "$1" "$2"), type: Disk}}]
+VM
+}
+
+# A guest that runs on a, and an empty disk for it on b.
+new_guest() {
+    mkdir -p "$work/disks"
+    "$source_root/tests/make-guest" --name "$1" "$(disk a "$1")"
+    cp --sparse=always "$(disk a "$1")" "$work/disks/$1.orig"
+    truncate -s 64M "$(disk b "$1")"
+    machine a "$1" Always
+    wait_until 90 is a vmi "$1" .status.phase Running
+    wait_until 60 grep -qa second "$(console a "$1")"
+}
+
+# receiver HOME NAME ID: lets the machine come, waits for the addresses
+receiver() {
+    if k"$1" get vm "$2" >/dev/null 2>&1; then
+        k"$1" patch vm "$2" --type merge -p '{"spec":{"runStrategy":"WaitAsReceiver"}}'
+    else
+        machine "$1" "$2" WaitAsReceiver
+    fi
+    wait_until 30 is "$1" vmi "$2" .status.phase WaitingForSync
+    cat <<VMIM | k"$1" create -f -
+apiVersion: kubevirt.io/v1
+kind: VirtualMachineInstanceMigration
+metadata: {name: $3}
+spec: {vmiName: $2, receive: {migrationID: $3}}
+VMIM
+    wait_until 30 is "$1" vmim "$3" .status.phase WaitingForSync
+}
+
+# address HOME ID tls|unix
+address() {
+    get "$1" vmim "$2" '.status.synchronizationAddresses[*]' | tr ' ' '\n' |
+        case $3 in unix) grep '^unix:' ;; *) grep -v '^unix:' ;; esac
+}
+
+# sender HOME NAME ID URL
+sender() {
+    cat <<VMIM | k"$1" create -f -
+apiVersion: kubevirt.io/v1
+kind: VirtualMachineInstanceMigration
+metadata: {name: $3}
+spec: {vmiName: $2, sendTo: {migrationID: $3, connectURL: "$4"}}
+VMIM
+}
+
+# The guest NAME runs at HOME alone, and counts on from NUMBER.
+runs_at() {
+    wait_until 30 is "$1" vmi "$2" .status.phase Running
+    same "$(copies "$2")" 1
+    wait_until 20 counts_beyond "$1" "$2" "${3:-0}"
+}
+
+# An address of the other kind each time.
+migrate() { # FROM TO NAME ID [tls|unix]
+    receiver "$2" "$3" "$4"
+    before=$(count "$1" "$3")
+    sender "$1" "$3" "$4" "$(address "$2" "$4" "${5:-unix}")"
+}
+
+arrived() { # FROM TO NAME ID: all that must be so afterwards
+    wait_until 60 is "$1" vmim "$4" .status.phase Succeeded
+    wait_until 30 is "$2" vmim "$4" .status.phase Succeeded
+    runs_at "$2" "$3" "$before"
+    is "$1" vm "$3" .spec.runStrategy Halted
+    is "$2" vm "$3" .spec.runStrategy Always
+    wait_until 20 sh -c "! kubectl --kubeconfig '$work/$1/kubeconfig' -n default get vmi '$3' 2>/dev/null"
+    is "$2" vmim "$4" .status.migrationState.completed true
+}
+
+# What is left when a test went wrong while a gantryd was down.
+end_leftovers() {
+    for keeper in "$work"/?/node/libvirt/keeper.pid; do
+        kill -9 "$(cat "$keeper")"
+    done
+    pkill -9 -f "guest=default_.*$work/"
+}
+cleanup_fn end_leftovers
+cleanup_fn end_home a
+cleanup_fn end_home b
+
+homes_start() {
+    start_home a
+    start_home b
+    new_guest one
+}
+
+goes_there() {
+    migrate a b one there
+    arrived a b one there
+    first=$(first_count b one)
+    last=$(count a one)
+    [ "$((10#$first))" -le "$((10#$last + 2))" ] || fail "$last, then $first: a gap"
+    [ "$((10#$first))" -ge "$((10#$last))" ] || fail "$last, then $first: it started anew"
+    cmp "$(disk b one)" "$work/disks/one.orig"
+}
+
+# The two homes trust each other.
+homes_trust() {
+    for pair in "a b" "b a"; do
+        from=${pair% *} to=${pair#* }
+        bundle=$(kubectl --kubeconfig "$work/$from/kubeconfig" -n kubevirt get configmap kubevirt-ca \
+            -o 'jsonpath={.data.ca-bundle}')
+        kubectl --kubeconfig "$work/$to/kubeconfig" -n kubevirt create configmap \
+            kubevirt-external-ca --from-literal=ca-bundle="$bundle"
+    done
+}
+
+is_refused_without_trust() {
+    receiver a one untrusted
+    sender b one untrusted "$(address a untrusted tls)"
+    wait_until 20 sh -c "kubectl --kubeconfig '$work/b/kubeconfig' -n default get vmim untrusted -o yaml |
+        grep -q 'no other home is trusted'"
+    kb delete vmim untrusted --timeout=30s
+    ka delete vmim untrusted --timeout=30s
+    runs_at b one
+}
+
+# Back with TLS, there without, and so on; the guest never starts anew and its disk stays whole.
+goes_back_and_forth() {
+    homes_trust
+    for i in $(seq "$rounds"); do
+        migrate b a one "back-$i" tls
+        arrived b a one "back-$i"
+        migrate a b one "forth-$i" unix
+        arrived a b one "forth-$i"
+    done
+    migrate b a one back-last tls
+    arrived b a one back-last
+    cmp "$(disk a one)" "$work/disks/one.orig"
+    # the console of each home goes on where it was left: the guest never began anew
+    for home in a b; do
+        grep -ao 'second [0-9]*' "$(console $home one)" | tr -dc '0-9\n' >"$work/numbers"
+        sort -n -c "$work/numbers" || fail "it started anew"
+    done
+}
+
+shows_how_it_went() {
+    state=$(ka get vmim there -o 'jsonpath={.status.migrationState}')
+    for part in '"completed":true' '"dataTotal":' '"downtimeMs":' '"startTimestamp":' '"endTimestamp":' \
+        '"targetNode":' '"virtualMachineInstanceUID":'; do
+        contains "$state" "$part"
+    done
+    # the hooks ran: the definition has their mark, also the one for the next start
+    keeper=$(cat "$work/a/node/libvirt/keeper.pid")
+    for flag in "" --inactive; do
+        xml=$(virsh -c "qemu+unix:///system?socket=/proc/$keeper/root/run/libvirt/libvirt-sock" \
+            dumpxml $flag default_one)
+        contains "$xml" 'hooks="folder volume'
+        contains "$xml" "$(disk a one)"
+        case $xml in *"$work/b/"* | *"$(disk b one)"*) fail "paths of the source are left" ;; esac
+    done
+}
+
+two_go_at_once() {
+    new_guest two
+    new_guest three
+    for guest in two three; do
+        receiver b $guest "at-once-$guest"
+    done
+    sender a two at-once-two "$(address b at-once-two unix)"
+    sender a three at-once-three "$(address b at-once-three tls)"
+    before=0
+    arrived a b two at-once-two
+    arrived a b three at-once-three
+    cmp "$(disk b two)" "$work/disks/two.orig"
+    cmp "$(disk b three)" "$work/disks/three.orig"
+}
+
+# With a policy that lets 1 MiB pass in a second the migration takes a minute.
+slow_down() {
+    cat <<POLICY | ka apply -f -
+apiVersion: migrations.kubevirt.io/v1alpha1
+kind: MigrationPolicy
+metadata: {name: slow}
+spec:
+  selectors: {virtualMachineInstanceSelector: {guest: $1}}
+  bandwidthPerMigration: 1Mi
+POLICY
+}
+
+# stays HOME OTHER NAME: it counts on there, and nothing of it is at the other home
+stays() {
+    runs_at "$1" "$3" "$(count "$1" "$3")"
+    wait_until 20 sh -c "! ls '$work/$2/node/libvirt/run/libvirt/qemu/default_$3.xml' 2>/dev/null"
+    keeper=$(cat "$work/$2/node/libvirt/keeper.pid")
+    ! virsh -c "qemu+unix:///system?socket=/proc/$keeper/root/run/libvirt/libvirt-sock" \
+        domstate "default_$3" 2>/dev/null || fail "it is left at the other home"
+}
+
+is_under_way() { # HOME ID
+    get "$1" vmim "$2" .status.migrationState.progress.dataRemaining | grep -q '[0-9]'
+}
+
+is_canceled() {
+    slow_down one
+    migrate a b one canceled
+    wait_until 30 is_under_way a canceled
+    same "$(get a vmim canceled .status.migrationState.migrationPolicyName)" slow
+    ka delete vmim canceled --timeout=40s
+    wait_until 30 is b vmim canceled .status.phase Failed
+    contains "$(get b vmim canceled .status.migrationState.failureReason)" canceled
+    stays a b one
+}
+
+is_canceled_at_the_target() {
+    migrate a b one canceled-there
+    wait_until 30 is_under_way a canceled-there
+    kb delete vmim canceled-there --timeout=60s
+    wait_until 30 is a vmim canceled-there .status.phase Failed
+    stays a b one
+}
+
+is_refused_by_a_users_hook() {
+    mkdir -p "$work/b/node/premigration.d"
+    printf '#!/bin/sh\necho "not on a Sunday" >&2\nexit 1\n' >"$work/b/node/premigration.d/10-no"
+    chmod +x "$work/b/node/premigration.d/10-no"
+    migrate a b one refused
+    wait_until 60 is a vmim refused .status.phase Failed
+    contains "$(get a vmim refused .status.migrationState.failureReason)" "not on a Sunday"
+    rm "$work/b/node/premigration.d/10-no"
+    stays a b one
+}
+
+is_edited_by_a_config_map() {
+    kb create configmap site --from-literal=site.yaml='edits: [{xpath: /domain/metadata, action: add,
+        value: "<site xmlns=\"urn:site\">b</site>"}]'
+    kb label configmap site gantry.local/premigration-hook=true
+    ka delete migrationpolicy slow
+    migrate a b one site
+    arrived a b one site
+    keeper=$(cat "$work/b/node/libvirt/keeper.pid")
+    contains "$(virsh -c "qemu+unix:///system?socket=/proc/$keeper/root/run/libvirt/libvirt-sock" \
+        dumpxml default_one)" '<site xmlns="urn:site">b</site>'
+    migrate b a one site-back
+    arrived b a one site-back
+}
+
+is_refused_with_the_disks_reason() {
+    mv "$(disk b one)" "$work/disks/kept"
+    truncate -s 1M "$(disk b one)"
+    migrate a b one small
+    wait_until 30 is a vmim small .status.phase Failed
+    contains "$(get a vmim small .status.migrationState.failureReason)" 'disk "root"'
+    mv "$work/disks/kept" "$(disk b one)"
+    stays a b one
+}
+
+# killed HOME COMMAND...: at the worst time for it, then looks after the guest
+killed_under_way() {
+    what=$1
+    shift
+    slow_down one
+    migrate a b one "killed-$what"
+    wait_until 30 is_under_way a "killed-$what"
+    "$@"
+    wait_until 90 is a vmim "killed-$what" .status.phase Failed
+    wait_until 60 sh -c "kubectl --kubeconfig '$work/a/kubeconfig' -n default get vmim 'killed-$what' \
+        -o 'jsonpath={.status.conditions[?(@.type==\"TargetReleased\")].status}' | grep -q True"
+    stays a b one
+    ka delete migrationpolicy slow
+}
+
+kill_libvirtd() { # HOME
+    kill -9 "$(cat "$work/$1/node/libvirt/run/libvirtd.pid")"
+}
+
+kill_and_start() { # HOME
+    kill_home "$1"
+    start_home "$1"
+}
+
+# The source's word does not reach the target until it is started anew: in between the machine is off
+# here and waits there, and it is neither lost nor started twice.
+survives_a_source_that_dies_before_its_word() {
+    kill_home a
+    faults_a=live.before-go=kill@1
+    start_home a
+    migrate a b one before-go
+    wait_until 60 is_gone a
+    wait_until 20 is_alone one
+    sleep 2
+    last=$(count b one)
+    [ -z "$last" ] || [ "$((10#$last))" -le "$((10#$before + 10))" ] || fail "it ran without the word"
+    faults_a=
+    start_home a
+    arrived a b one before-go
+}
+
+survives_a_target_that_dies_at_the_landing() {
+    for point in live.before-landing live.after-landing; do
+        kill_home a
+        faults_a="$point=kill@1"
+        start_home a
+        migrate b a one "back-$point"
+        wait_until 60 is_gone a
+        faults_a=
+        start_home a
+        arrived b a one "back-$point"
+        migrate a b one "forth-$point"
+        arrived a b one "forth-$point"
+    done
+}
+
+survives_a_source_that_dies_before_it_cleans_up() {
+    kill_home a
+    faults_a=
+    start_home a
+    migrate b a one home
+    arrived b a one home
+    kill_home a
+    faults_a=live.before-source-is-removed=kill@1
+    start_home a
+    migrate a b one clean-up
+    wait_until 60 is_gone a
+    same "$(copies one)" 1
+    faults_a=
+    start_home a
+    arrived a b one clean-up
+}
+
+starts_again_at_its_new_home() {
+    uuid=$(get b vm one .spec.template.spec.domain.firmware.uuid)
+    kb patch vm one --type merge -p '{"spec":{"runStrategy":"Halted"}}'
+    wait_until 60 sh -c "! kubectl --kubeconfig '$work/b/kubeconfig' -n default get vmi one 2>/dev/null"
+    kb patch vm one --type merge -p '{"spec":{"runStrategy":"Always"}}'
+    runs_at b one
+    pgrep -fa "guest=default_one,.*$work/" | grep -q -- "-uuid $uuid" || fail "it has another UUID than $uuid"
+}
+
+# ONLY="1 2 7" runs those alone
+wanted=0
+that() {
+    wanted=$((wanted + 1))
+    case " ${ONLY:-$wanted} " in *" $wanted "*) it "$@" ;; *) it "$1" skip "not asked for" ;; esac
+}
+
+plan 19
+that "two homes and a guest start" homes_start
+that "goes to the other home with its disk, and counts on" goes_there
+that "is refused where the homes do not trust each other" is_refused_without_trust
+that "goes back and forth, with TLS and without" goes_back_and_forth
+that "shows how it went, and that the hooks ran" shows_how_it_went
+that "two go at once" two_go_at_once
+that "is canceled, and stays" is_canceled
+that "is canceled at the target, and stays" is_canceled_at_the_target
+that "is refused by a user's hook, with its words" is_refused_by_a_users_hook
+that "is edited by a hook in a ConfigMap" is_edited_by_a_config_map
+that "is refused when its disk does not fit" is_refused_with_the_disks_reason
+that "stays when the target's agent is killed" killed_under_way target kill_and_start b
+that "stays when the source's agent is killed" killed_under_way source kill_and_start a
+that "stays when the target's libvirtd is killed" killed_under_way target-libvirtd kill_libvirtd b
+that "stays when the source's libvirtd is killed" killed_under_way source-libvirtd kill_libvirtd a
+that "survives a source that dies before its word" survives_a_source_that_dies_before_its_word
+that "survives a target that dies at the landing" survives_a_target_that_dies_at_the_landing
+that "survives a source that dies before it cleans up" survives_a_source_that_dies_before_it_cleans_up
+that "starts again at its new home with its UUID" starts_again_at_its_new_home
+finish
