@@ -26,7 +26,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128, REASON_BYTES_MAX = 2048, PIECE = 64 * 1024 };
+enum { BACKLOG = 128, REASON_BYTES_MAX = 2048, PIECE = 16 * 1024 };
 
 struct hook_server {
     struct hook_server_options options;
