@@ -47,9 +47,9 @@ succeeds() {
 
 # fails_with WORDS: and the source runs again
 fails_with() {
+    vc fault
     ends "$name" Failed 90
     contains "$(vm_error "$name")" "$1"
-    vc fault
     source_is_clean
     same "$(vc_state web on)" true
     target_is_empty "$name"
@@ -82,6 +82,7 @@ refuses() {
     begin
     vc "fault?set=$fault"
     migrate "$name"
+    wait_until 60 has_error "$2"
     fails_with "$2"
 }
 
@@ -98,6 +99,14 @@ waits_for_a_removal_that_is_stuck() {
     succeeds
 }
 
+has_error() {
+    case $(vm_error "$name") in
+    *"$1"*) ;;
+    *) false ;;
+    esac
+}
+
+# Nothing can be put right with it; once the right one is there, everything is.
 says_when_the_password_is_wrong_later() {
     fault=wrong-password
     begin
@@ -105,11 +114,11 @@ says_when_the_password_is_wrong_later() {
     wait_until 60 has_precopies "$name" 1
     vc "fault?set=wrong-password"
     vc "fault?set=restart@1"
+    wait_until 90 has_error InvalidLogin
     wait_until 90 has_condition provider vc ConnectionAuthFailed
-    vc fault
+    ! is_over "$name"
+    fails_with InvalidLogin
     wait_until 90 has_condition provider vc Ready
-    cutover "$name"
-    succeeds
 }
 
 knows_a_host_in_maintenance() {
