@@ -3,7 +3,7 @@
 const struct rval *eval_slot(struct rego_eval *e, uint32_t index)
 {
     struct slot_value *slot = &e->slots[index];
-    if (slot->generation == e->context->generation)
+    if (slot->generation == e->context->generation && !e->rego->no_index)
         return slot->value;
     const struct input_slot *plan = &e->rego->slots.ptr[index];
     const struct rval *parent =

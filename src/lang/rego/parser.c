@@ -46,7 +46,7 @@ void *parser_fail(struct parser *p, const char *format, ...)
 {
     va_list args;
 
-    if (p->error != NULL && p->pos <= p->error_pos)
+    if (p->error != NULL && (p->pos <= p->error_pos || p->over_limit))
         return NULL;
     char text[300];
     va_start(args, format);

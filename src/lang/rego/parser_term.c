@@ -11,13 +11,15 @@ static bool enter(struct parser *p)
     if (p->over_limit)
         return false;
     if (++p->work > p->work_max) {
-        p->over_limit = true;
+        p->error = NULL; /* of alternatives: the limit is what counts */
         parser_fail(p, "the text has too many readings: use parentheses or fewer levels");
+        p->over_limit = true;
         return false;
     }
     if (p->depth >= PARSER_DEPTH_MAX) {
-        p->over_limit = true;
+        p->error = NULL;
         parser_fail(p, "max nesting depth of %d reached", PARSER_DEPTH_MAX);
+        p->over_limit = true;
         return false;
     }
     p->depth++;

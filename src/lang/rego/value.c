@@ -1,6 +1,9 @@
 #include "lang/rego/value.h"
 
+#include <assert.h>
 #include <stdlib.h>
+
+static_assert(sizeof(struct rval) == 16, "values are what memory goes to");
 
 const struct rval rval_null = {.type = RVAL_NULL};
 const struct rval rval_true = {.type = RVAL_BOOL, .boolean = true};
