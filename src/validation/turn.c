@@ -292,18 +292,15 @@ size_t turn_take(struct validation *v, struct rego_eval *eval, int64_t revision,
     CLEANUP(str) char *key = xasprintf("%s/%s", t.ns, t.provider);
     int64_t start_ms = time_mono_ms();
     json_auto_t *vms = inventory_list(v->options.inventory, t.ns, t.provider, "VM");
-    const json_t *vm = NULL;
-    size_t i = 0;
+    size_t count = json_array_size(vms);
 
     t.watched = need_watched(v, key, obj_str(provider, "metadata.uid", ""));
     t.watched->turn++;
     t.query = query;
     t.version = rules_version(&t, package);
-    json_array_foreach(vms, i, vm)
-    {
-        if (v->stopping)
-            break;
-        look_at(&t, vm);
+    for (size_t i = 0; i < count && !v->stopping; i++) {
+        look_at(&t, json_array_get(vms, i));
+        json_array_set_new(vms, i, json_null()); /* the verdict replaces it: keep no old one */
     }
     put_verdicts(&t);
     if (!v->stopping)
