@@ -9,6 +9,7 @@ ova "$work/good" web 2 --network "VM Network" --mac 52:54:00:00:01:01
 ova "$work/good" db 1 --network "VM Network" --mac 52:54:00:00:01:02
 ova "$work/good" hooky 1 --network "VM Network" --mac 52:54:00:00:01:03
 ova "$work/good" other 1 --network "Other Network"
+ova "$work/good" named 2 --network "VM Network" --mac 52:54:00:00:01:09
 provider good "$work/good" >/dev/null
 maps good >/dev/null
 
@@ -122,7 +123,7 @@ stops_what_a_hook_left_running() {
 }
 
 calls_things_by_templates() {
-    new_plan names good '[{name: web, targetName: web-new, networkNameTemplate: "nic-{{.NetworkIndex}}"}]' \
+    new_plan names good '[{name: named, targetName: web-new, networkNameTemplate: "nic-{{.NetworkIndex}}"}]' \
         'pvcNameTemplateUseGenerateName: false
   pvcNameTemplate: "{{.TargetVmName}}-{{if eq .DiskIndex 0}}root{{else}}data{{end}}"
   volumeNameTemplate: "{{.PVCName | trimPrefix \"web-\"}}-{{.VolumeIndex}}"
@@ -136,11 +137,16 @@ calls_things_by_templates() {
         "new-root-0 new-data-1 nic-0"
 }
 
+# is_told KIND NAME TEXT: its conditions say so
+is_told() {
+    conditions "$1" "$2" | grep -q "$3"
+}
+
 refuses_names_that_templates_spoil() {
     new_plan badnames good '[{name: web}]' 'volumeNameTemplate: "disk"
   networkNameTemplate: "{{.Unknown}}"
   pvcNameTemplate: "{{.VmName | upper}}"'
-    wait_until 10 has_condition plan badnames NotValid
+    wait_until 10 is_told plan badnames VolumeNameNotUnique
     contains "$(conditions plan badnames)" VolumeNameNotUnique
     contains "$(conditions plan badnames)" NetworkNameTemplate
     contains "$(conditions plan badnames)" Unknown
