@@ -121,6 +121,15 @@ wants_change_tracking() {
     ends plain Succeeded 60
 }
 
+takes_the_settings_of_the_manual() {
+    vsphere_provider image '{sdkEndpoint: vcenter, vddkInitImage: "registry.example/vddk:8"}'
+    is_ready provider image
+    vsphere_provider host-only '{sdkEndpoint: esxi}'
+    wait_until 30 has_condition provider host-only ConnectionTestFailed
+    contains "$(conditions provider host-only)" "sdkEndpoint is esxi, but the server is a vCenter"
+    kubectl delete provider image host-only -n $NS
+}
+
 keeps_secrets_to_itself() {
     for text in 'a<b&c"d' 'a&lt;b' secret-cookie; do
         ! grep -aF "$text" "$work/home/gantryd.log"
@@ -129,7 +138,7 @@ keeps_secrets_to_itself() {
     done
 }
 
-plan 8
+plan 9
 it "loads the inventory" loads_the_inventory
 it "moves a cold machine, every byte of two disks" moves_a_cold_machine
 it "switches off a guest that does not listen, and says so" switches_off_a_guest_that_does_not_listen
@@ -137,5 +146,6 @@ it "moves a warm machine: copies, cutover, nothing left" moves_a_warm_machine
 it "puts a canceled machine back as it was" puts_a_canceled_machine_back
 it "says before the start that only VDDK can read a disk" says_before_that_only_vddk_can_read_a_disk
 it "switches change tracking on where the plan asks" wants_change_tracking
+it "takes the settings of the manual" takes_the_settings_of_the_manual
 it "keeps passwords and cookies to itself" keeps_secrets_to_itself
 finish
