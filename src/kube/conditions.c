@@ -180,6 +180,16 @@ void conditions_delete(json_t *status, const char *type)
             json_array_remove(list, i);
 }
 
+const json_t *conditions_find(const json_t *status, const char *type)
+{
+    const json_t *list = obj_arr(status, "conditions");
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(obj_str(json_array_get(list, i), "type", NULL), type))
+            return json_array_get(list, i);
+    return NULL;
+}
+
 bool conditions_is_true(const json_t *status, const char *type)
 {
     size_t i;

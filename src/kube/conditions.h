@@ -46,6 +46,9 @@ void conditions_add_item(json_t *status, const char *type, const char *reason, c
 /* Removes every entry of TYPE, staged or durable. */
 void conditions_delete(json_t *status, const char *type);
 
+/* The first entry of TYPE, whatever its status, or NULL; borrowed. */
+const json_t *conditions_find(const json_t *status, const char *type);
+
 /* Staged entries only while staging. */
 bool conditions_is_true(const json_t *status, const char *type);
 /* True if an entry of category Critical or Error is true. */

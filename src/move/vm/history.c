@@ -90,22 +90,12 @@ bool history_is_modified(const json_t *entry, const struct plan_view *view)
            is_other(entry, "map.storage", view->storage_map);
 }
 
-static const json_t *find_condition(const json_t *entry, const char *type)
-{
-    const json_t *list = obj_arr(entry, "conditions");
-
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (str_eq(obj_str(json_array_get(list, i), "type", NULL), type))
-            return json_array_get(list, i);
-    return NULL;
-}
-
 void history_mirror(json_t *status)
 {
     const json_t *last = last_entry(status);
 
     for (size_t i = 0; i < ARRAY_SIZE(mirrored); i++) {
-        const json_t *condition = find_condition(last, mirrored[i]);
+        const json_t *condition = conditions_find(last, mirrored[i]);
         if (condition == NULL || !str_eq(obj_str(condition, "status", ""), "True")) {
             conditions_delete(status, mirrored[i]);
             continue;

@@ -64,16 +64,6 @@ static int check_cancel(struct room *room, const json_t *plan, const struct edit
     return 0;
 }
 
-static const json_t *find_condition(const json_t *entry, const char *type)
-{
-    const json_t *list = obj_arr(entry, "conditions");
-
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (str_eq(obj_str(json_array_get(list, i), "type", NULL), type))
-            return json_array_get(list, i);
-    return NULL;
-}
-
 static void copy_time(json_t *to, const json_t *from, const char *key)
 {
     const char *when = obj_str(from, key, NULL);
@@ -99,7 +89,7 @@ static void mirror(json_t *status, const json_t *plan, const json_t *entry)
     const json_t *of_plan = obj_at(plan, "status.migration");
 
     for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
-        const json_t *condition = find_condition(entry, results[i].type);
+        const json_t *condition = conditions_find(entry, results[i].type);
         if (condition == NULL || !str_eq(obj_str(condition, "status", ""), "True")) {
             conditions_delete(status, results[i].as);
             continue;

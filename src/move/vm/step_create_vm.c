@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "data/obj.h"
+#include "kube/conditions.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
 #include "move/vm/builder.h"
@@ -71,15 +72,10 @@ static int make(struct vm_run *run, json_t **vm, struct error **err)
 
 static const char *message_of(const json_t *object, const char *type, const char *when)
 {
-    const json_t *list = obj_arr(object, "status.conditions");
+    const json_t *condition = conditions_find(obj_at(object, "status"), type);
 
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *condition = json_array_get(list, i);
-        if (str_eq(obj_str(condition, "type", ""), type) &&
-            str_eq(obj_str(condition, "status", ""), when))
-            return obj_str(condition, "message", NULL);
-    }
-    return NULL;
+    return str_eq(obj_str(condition, "status", ""), when) ? obj_str(condition, "message", NULL)
+                                                          : NULL;
 }
 
 /* What keeps a machine from running, or NULL.  Ready says least: that it does not run. */

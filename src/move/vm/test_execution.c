@@ -34,6 +34,24 @@ static void check_target_empty(struct scene *scene)
         CHECK(meta_label(json_array_get(pods, i), "forklift.app") == NULL);
 }
 
+/* Steps and plays so often; each step must succeed. */
+static void run_rounds(struct scene *scene, int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        CHECK(scene_step(scene));
+        scene_play(scene);
+    }
+}
+
+static void run_until(struct scene *scene, const char *phase)
+{
+    for (int i = 0; i < 200 && !str_eq(obj_str(scene_vm(scene, "1"), "phase", ""), phase); i++) {
+        scene_step(scene);
+        scene_play(scene);
+    }
+    CHECK_STR(obj_str(scene_vm(scene, "1"), "phase", ""), phase);
+}
+
 TEST(every_row_of_the_table_leads_to_the_end)
 {
     for (int way = 0; way < ITINERARY_COUNT; way++)
@@ -341,10 +359,7 @@ TEST(cancels_a_vm_that_the_migration_names)
     scene.stuck = true;
     fake_source_set_power(true);
     scene_migrate(&scene, "m");
-    for (int i = 0; i < 5; i++) {
-        CHECK(scene_step(&scene));
-        scene_play(&scene);
-    }
+    run_rounds(&scene, 5);
     CHECK_STR(obj_str(scene_vm(&scene, "1"), "phase", ""), "CopyDisks");
     CHECK(!fake_source_is_on());
     obj_take(fake_cluster_get(scene.cluster, &KIND_MIGRATION, "ns", "m"), "spec.cancel",
@@ -368,10 +383,7 @@ TEST(deleting_the_migration_cancels_all_of_it)
     scene_init(&scene, 2, 1, SCENE_HOOKS);
     scene.stuck = true;
     scene_migrate(&scene, "m");
-    for (int i = 0; i < 5; i++) {
-        CHECK(scene_step(&scene));
-        scene_play(&scene);
-    }
+    run_rounds(&scene, 5);
     fake_cluster_remove(scene.cluster, &KIND_MIGRATION, "ns", "m");
     scene_run(&scene);
 
@@ -439,10 +451,7 @@ TEST(runs_no_more_vms_at_once_than_the_setting_says)
                               "forklift-controller", "spec", "controller_max_vm_inflight", "2"));
     scene.stuck = true;
     scene_migrate(&scene, "m");
-    for (int i = 0; i < 5; i++) {
-        CHECK(scene_step(&scene));
-        scene_play(&scene);
-    }
+    run_rounds(&scene, 5);
     CHECK_U64(scene_count(&scene, &KIND_POD), 2);
     CHECK(conditions_is_true(scene_vm(&scene, "3"), "Pending"));
     scene.stuck = false;
@@ -459,10 +468,7 @@ TEST(a_vm_that_the_source_lost_is_canceled)
     scene_init(&scene, 1, 1, SCENE_RAW);
     scene.stuck = true;
     scene_migrate(&scene, "m");
-    for (int i = 0; i < 5; i++) {
-        CHECK(scene_step(&scene));
-        scene_play(&scene);
-    }
+    run_rounds(&scene, 5);
     fake_source_remove_vm("1");
     scene_run(&scene);
     CHECK(vm_status_is_canceled(scene_vm(&scene, "1")));
@@ -476,26 +482,12 @@ TEST(a_machine_that_is_done_stays_when_the_source_loses_its_vm)
 
     scene_init(&scene, 1, 1, SCENE_HOOKS);
     scene_migrate(&scene, "m");
-    for (int i = 0; i < 200 && !str_eq(obj_str(scene_vm(&scene, "1"), "phase", ""), "PostHook");
-         i++) {
-        scene_step(&scene);
-        scene_play(&scene);
-    }
-    CHECK_STR(obj_str(scene_vm(&scene, "1"), "phase", ""), "PostHook");
+    run_until(&scene, "PostHook");
     fake_source_remove_vm("1");
     scene_run(&scene);
     CHECK(vm_status_is_canceled(scene_vm(&scene, "1")));
     CHECK_U64(scene_count(&scene, &KIND_VM), 1);
     CHECK_U64(scene_count(&scene, &KIND_PVC), 1);
-}
-
-static void run_until(struct scene *scene, const char *phase)
-{
-    for (int i = 0; i < 200 && !str_eq(obj_str(scene_vm(scene, "1"), "phase", ""), phase); i++) {
-        scene_step(scene);
-        scene_play(scene);
-    }
-    CHECK_STR(obj_str(scene_vm(scene, "1"), "phase", ""), phase);
 }
 
 TEST(a_cancel_during_the_post_hook_keeps_the_machine_and_the_next_migration_runs_the_hook)
@@ -631,10 +623,7 @@ TEST(a_blocker_that_lasts_fails_what_is_on_its_way)
     scene_init(&scene, 1, 1, SCENE_RAW);
     scene.stuck = true;
     scene_migrate(&scene, "m");
-    for (int i = 0; i < 5; i++) {
-        CHECK(scene_step(&scene));
-        scene_play(&scene);
-    }
+    run_rounds(&scene, 5);
     fake_cluster_remove(scene.cluster, &KIND_STORAGE_MAP, "ns", "sto");
     CHECK(scene_step(&scene));
     CHECK(plan_has(&scene, "Executing"));
@@ -653,10 +642,7 @@ TEST(a_replaced_map_cancels_the_migration)
     scene_init(&scene, 1, 1, SCENE_RAW);
     scene.stuck = true;
     scene_migrate(&scene, "m");
-    for (int i = 0; i < 5; i++) {
-        CHECK(scene_step(&scene));
-        scene_play(&scene);
-    }
+    run_rounds(&scene, 5);
     obj_put_str(fake_cluster_get(scene.cluster, &KIND_NETWORK_MAP, "ns", "net"), "metadata.uid",
                 "another");
     scene_run(&scene);
@@ -690,10 +676,7 @@ TEST(deleting_a_running_plan_removes_all_it_made)
     scene_init(&scene, 1, 2, SCENE_HOOKS);
     scene.stuck = true;
     scene_migrate(&scene, "m");
-    for (int i = 0; i < 5; i++) {
-        CHECK(scene_step(&scene));
-        scene_play(&scene);
-    }
+    run_rounds(&scene, 5);
     fake_cluster_remove(scene.cluster, &KIND_PLAN, "ns", "plan");
     CHECK(scene_plan(&scene) != NULL); /* its finalizer keeps it */
     for (int i = 0; i < 10 && scene_plan(&scene) != NULL; i++)

@@ -194,10 +194,5 @@ void vm_status_set_condition(json_t *vm, const char *type, const char *reason,
 
 const char *vm_status_condition_time(const json_t *vm, const char *type)
 {
-    const json_t *list = obj_arr(vm, "conditions");
-
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (str_eq(obj_str(json_array_get(list, i), "type", NULL), type))
-            return obj_str(json_array_get(list, i), "lastTransitionTime", NULL);
-    return NULL;
+    return obj_str(conditions_find(vm, type), "lastTransitionTime", NULL);
 }
