@@ -81,6 +81,28 @@ keeps_holes() {
     cmp "$disk" "$work/out"
 }
 
+# A server that takes only whole blocks of 4096 bytes, and requests of at most 64 KiB.
+keeps_to_block_sizes() {
+    truncate -s 20975616 "$work/blocks"
+    serve blocks --filter=blocksize-policy file "$work/blocks" blocksize-minimum=4096 \
+        blocksize-preferred=4096 blocksize-maximum=65536 blocksize-error-policy=error
+    head -c 20971937 /dev/urandom >"$work/odd"
+    "$copy" --quiet "$work/odd" "$uri"
+    cmp -n 20971937 "$work/odd" "$work/blocks"
+    "$copy" --quiet "$uri" "$work/out"
+    cmp "$work/blocks" "$work/out"
+    # a VMDK lies in an export: its header and tables are small
+    qemu-img convert -f raw -O vmdk -o subformat=streamOptimized "$disk" "$work/served.vmdk"
+    truncate -s %4096 "$work/served.vmdk"
+    serve image --filter=blocksize-policy file "$work/served.vmdk" blocksize-minimum=4096 \
+        blocksize-preferred=4096 blocksize-maximum=65536 blocksize-error-policy=error
+    "$copy" --quiet --source-format vmdk "$uri" "$work/out"
+    cmp "$disk" "$work/out"
+    echo '100 5000' >"$work/areas"
+    fails 4 "takes only blocks of 4096 bytes" --extents "$work/areas" "$disk" \
+        "nbd+unix:///?socket=$work/blocks.sock"
+}
+
 reads_qemu_nbd() {
     qemu-img convert -f raw -O qcow2 -c "$disk" "$work/disk.qcow2"
     qemu-nbd -r -t -e 4 -f qcow2 -k "$work/qemu.sock" "$work/disk.qcow2" &
@@ -279,8 +301,9 @@ sleep_until_written() {
     wait_until 10 has_written
 }
 
-plan 13
+plan 14
 it "keeps holes" keeps_holes
+it "keeps to block sizes" keeps_to_block_sizes
 it "reads qemu-nbd" reads_qemu_nbd
 it "uses many connections where it may" uses_connections
 it "talks TLS with shared keys" talks_tls_with_keys

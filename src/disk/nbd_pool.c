@@ -10,6 +10,7 @@
 #include <libnbd.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     DEFAULT_TIMEOUT_MS = 60000,
@@ -18,6 +19,7 @@ enum {
     PROBE_BYTES = 4096,
     MAX_LATENCY_US = 10 * 1000 * 1000,
     MAX_TRANSFER = 32 << 20,   /* bytes of one request */
+    MAX_BLOCK = 64 << 10,      /* smallest request that a server may insist on, by the protocol */
     MAX_ZERO = 1 << 30,        /* bytes cleared by one request */
 };
 
@@ -27,7 +29,8 @@ struct nbd_pool {
     bool has_extents;
     bool has_zero;
     bool has_flush;
-    size_t max_transfer;
+    size_t max_transfer; /* whole blocks */
+    size_t block;        /* the server takes multiples of it only; a power of two */
     unsigned latency_us;
     struct nbd_link *links[MAX_CONNECTIONS];
     size_t link_count;
@@ -56,8 +59,9 @@ static int fail_request(const struct nbd_pool *pool, const struct nbd_request *r
     return -1;
 }
 
-int nbd_pool_read(struct nbd_pool *pool, void *data, size_t len, uint64_t offset,
-                  struct error **err)
+/* Whole blocks. */
+static int read_blocks(struct nbd_pool *pool, void *data, size_t len, uint64_t offset,
+                       struct error **err)
 {
     for (char *to = data; len > 0;) {
         size_t part = len < pool->max_transfer ? len : pool->max_transfer;
@@ -74,8 +78,24 @@ int nbd_pool_read(struct nbd_pool *pool, void *data, size_t len, uint64_t offset
     return 0;
 }
 
-int nbd_pool_write(struct nbd_pool *pool, const void *data, size_t len, uint64_t offset,
-                   struct error **err)
+int nbd_pool_read(struct nbd_pool *pool, void *data, size_t len, uint64_t offset,
+                  struct error **err)
+{
+    uint64_t mask = pool->block - 1;
+    uint64_t start = offset & ~mask;
+    uint64_t end = (offset + len + mask) & ~mask;
+
+    if (start == offset && end == offset + len)
+        return read_blocks(pool, data, len, offset, err);
+    CLEANUP(str) char *blocks = xmalloc((size_t)(end - start));
+    if (read_blocks(pool, blocks, (size_t)(end - start), start, err) == -1)
+        return -1;
+    memcpy(data, blocks + (offset - start), len);
+    return 0;
+}
+
+static int write_blocks(struct nbd_pool *pool, const void *data, size_t len, uint64_t offset,
+                        struct error **err)
 {
     for (char *from = (char *)(uintptr_t)data; len > 0;) { /* libnbd only reads it */
         size_t part = len < pool->max_transfer ? len : pool->max_transfer;
@@ -90,6 +110,30 @@ int nbd_pool_write(struct nbd_pool *pool, const void *data, size_t len, uint64_t
         len -= part;
     }
     return 0;
+}
+
+/* The end of a disk may lie inside a block, whose rest stays.  Other requests begin and end at
+ * blocks, unless the user names areas that do not; two of them in one block would need a lock. */
+int nbd_pool_write(struct nbd_pool *pool, const void *data, size_t len, uint64_t offset,
+                   struct error **err)
+{
+    size_t rest = len & (pool->block - 1);
+    char last[MAX_BLOCK];
+
+    if ((offset & (pool->block - 1)) != 0)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "cannot write \"%s\" at byte %" PRIu64
+                         ": the server takes only blocks of %zu bytes",
+                         pool->nbd_export.uri, offset, pool->block);
+    if (len > rest && write_blocks(pool, data, len - rest, offset, err) == -1)
+        return -1;
+    if (rest == 0)
+        return 0;
+    offset += len - rest;
+    if (read_blocks(pool, last, pool->block, offset, err) == -1)
+        return -1;
+    memcpy(last, (const char *)data + len - rest, rest);
+    return write_blocks(pool, last, pool->block, offset, err);
 }
 
 static int write_zeroes(struct nbd_pool *pool, uint64_t offset, uint64_t length,
@@ -110,8 +154,13 @@ static int write_zeroes(struct nbd_pool *pool, uint64_t offset, uint64_t length,
 
 int nbd_pool_zero(struct nbd_pool *pool, uint64_t offset, uint64_t length, struct error **err)
 {
-    if (!pool->has_zero)
+    uint64_t mask = pool->block - 1;
+
+    if (!pool->has_zero || (offset & mask) != 0)
         return write_zeroes(pool, offset, length, err);
+    if ((length & mask) != 0 && write_zeroes(pool, offset + (length & ~mask), length & mask, err) == -1)
+        return -1;
+    length &= ~mask;
     while (length > 0) {
         uint64_t part = length < MAX_ZERO ? length : MAX_ZERO;
         struct nbd_request request = {.kind = NBD_REQUEST_ZERO, .offset = offset, .length = part};
@@ -163,6 +212,7 @@ static int learn(struct nbd_pool *pool, struct nbd_handle *nbd, unsigned *connec
 {
     int64_t size = nbd_get_size(nbd);
     int64_t transfer = nbd_get_block_size(nbd, LIBNBD_SIZE_MAXIMUM);
+    int64_t block = nbd_get_block_size(nbd, LIBNBD_SIZE_MINIMUM);
 
     if (size == -1)
         return nbd_fail(err, "cannot ask for the size of", &pool->nbd_export);
@@ -172,8 +222,16 @@ static int learn(struct nbd_pool *pool, struct nbd_handle *nbd, unsigned *connec
     pool->has_extents = nbd_can_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
     pool->has_zero = nbd_can_zero(nbd) == 1;
     pool->has_flush = nbd_can_flush(nbd) == 1;
+    if (block > MAX_BLOCK || (block & (block - 1)) != 0)
+        return error_set(err, ERROR_UNSUPPORTED, "\"%s\" takes only blocks of %" PRId64 " bytes",
+                         pool->nbd_export.uri, block);
+    pool->block = block > 0 ? (size_t)block : 1;
     pool->max_transfer =
         transfer > 0 && transfer < MAX_TRANSFER ? (size_t)transfer : (size_t)MAX_TRANSFER;
+    pool->max_transfer -= pool->max_transfer % pool->block;
+    if (pool->max_transfer == 0)
+        return error_set(err, ERROR_CORRUPT, "\"%s\" takes requests of no size",
+                         pool->nbd_export.uri);
     *connections = pool->connections == 0 ? DEFAULT_CONNECTIONS : pool->connections;
     if (*connections > MAX_CONNECTIONS)
         *connections = MAX_CONNECTIONS;
@@ -205,11 +263,12 @@ static int connect_all(struct nbd_pool *pool, struct error **err)
 /* Whether the read succeeds does not matter here: who needs those bytes will ask again. */
 static void measure_latency(struct nbd_pool *pool)
 {
-    char data[PROBE_BYTES];
-    struct nbd_request request = {.kind = NBD_REQUEST_READ, .data = data, .len = sizeof(data)};
+    char data[MAX_BLOCK];
+    size_t len = pool->block > PROBE_BYTES ? pool->block : PROBE_BYTES;
+    struct nbd_request request = {.kind = NBD_REQUEST_READ, .data = data, .len = len};
     int64_t start = time_mono_us();
 
-    if (pool->nbd_export.size_bytes < sizeof(data))
+    if (pool->nbd_export.size_bytes < len)
         return;
     run_request(pool, &request);
     int64_t took = time_mono_us() - start;
