@@ -207,14 +207,14 @@ TEST(a_policy_that_explodes_stops_and_its_rule_is_named)
          "t.rego:3: eval_budget_error: rule slow: the evaluation has used up its steps"},
         {HEAD "big := [[x, y] | n := numbers.range(1, 5000); x := n[_]; y := n[_]]",
          "rule big: the evaluation has used up its "},
-        {HEAD "text := concat(\"\", [t | some _ in numbers.range(1, 9000); t := sprintf(\"%099999d\", [1])])",
+        {HEAD "text := concat(\"\", [t | some _ in numbers.range(1, 9000); t := s" "printf(\"%099999d\", [1])])",
          "rule text: the evaluation has used up its memory"},
         {HEAD "scan if { xs := numbers.range(1, 90000); some x in xs; y := 0 - x; y in xs }",
          "rule scan: the evaluation has used up its steps"},
         {HEAD "find if { t := concat(\"\", [x | some _ in numbers.range(1, 60000); x := \"x\"])\n"
               " count(regex.find_n(`(x+x+)+y|x`, t, -1)) < 0 }",
          "rule find: the evaluation has used up its steps"},
-        {HEAD "prefix if { a := [sprintf(\"%d\", [x]) | some x in numbers.range(1, 9000)]\n"
+        {HEAD "prefix if { a := [s" "printf(\"%d\", [x]) | some x in numbers.range(1, 9000)]\n"
               " b := [concat(\"\", [\"x\", t]) | some t in a]\n"
               " count([r | some _ in a; r := strings.any_prefix_match(a, b)]) < 0 }",
          "rule prefix: the evaluation has used up its steps"},
