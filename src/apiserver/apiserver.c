@@ -6,6 +6,7 @@
 #include "apiserver/bootstrap.h"
 #include "apiserver/documents.h"
 #include "apiserver/housekeeping.h"
+#include "apiserver/keeping.h"
 #include "apiserver/metrics.h"
 #include "apiserver/pki.h"
 #include "apiserver/rate.h"
@@ -87,7 +88,8 @@ static int start(struct apiserver *server, const struct apiserver_options *optio
 {
     CLEANUP(str) char *pki = path_join(server->dir, "pki");
 
-    if (pki_prepare(server->dir, options->listen, err) == -1 || open_store(server, err) == -1)
+    if (keeping_take_place(server->dir, err) == -1 ||
+        pki_prepare(server->dir, options->listen, err) == -1 || open_store(server, err) == -1)
         return -1;
     server->registry = registry_new(server->store);
     server->authorizer = authorizer_new(server->registry);
@@ -114,6 +116,7 @@ int apiserver_start(const struct apiserver_options *options, struct apiserver **
         options->main_namespace == NULL ? NULL : xstrdup(options->main_namespace);
     server->stopping = cancel_new();
     pthread_rwlock_init(&server->lock, NULL);
+    pthread_mutex_init(&server->keeping, NULL);
     if (dir_make(server->dir, 0700, err) == -1 || start(server, options, err) == -1) {
         apiserver_stop(server);
         return error_wrap(err, "cannot start the API server in \"%s\"", options->dir);
@@ -145,6 +148,7 @@ void apiserver_stop(struct apiserver *server)
     rate_free(server->rate);
     cancel_free(server->stopping);
     pthread_rwlock_destroy(&server->lock);
+    pthread_mutex_destroy(&server->keeping);
     free(server->main_namespace);
     free(server->dir);
     free(server);

@@ -42,9 +42,7 @@ static int serve(struct apiserver *server, const json_t *definition, struct erro
 
 int bootstrap_kinds(struct apiserver *server, struct error **err)
 {
-    CLEANUP(object_list) struct object_list stored = {0};
     json_t *definition;
-    uint64_t version = 0;
 
     for (size_t i = 0; (definition = builtin_definition(i)) != NULL; i++) {
         int result = serve(server, definition, err);
@@ -52,9 +50,34 @@ int bootstrap_kinds(struct apiserver *server, struct error **err)
         if (result == -1)
             return -1;
     }
+    return bootstrap_serve_definitions(server, err);
+}
+
+/* Kinds whose definition is not stored any more. */
+static void forget_others(struct apiserver *server, struct store_table *table)
+{
+    CLEANUP(served_list) struct served_list list = {0};
+
+    registry_list(server->registry, &list);
+    for (size_t i = 0; i < list.len; i++) {
+        const struct kube_type *type = list.ptr[i]->type;
+        CLEANUP(str) char *name = xasprintf("%s.%s", type->plural, type->group);
+        CLEANUP(object) struct object *stored =
+            type->is_custom ? store_get(table, NULL, name) : NULL;
+        if (type->is_custom && stored == NULL)
+            registry_remove(server->registry, type->group, type->plural);
+    }
+}
+
+int bootstrap_serve_definitions(struct apiserver *server, struct error **err)
+{
+    CLEANUP(object_list) struct object_list stored = {0};
     struct store_table *table = store_table(server->store, CRD_TABLE, false);
+    uint64_t version = 0;
+
     if (store_list(table, NULL, "", &version, &stored, err) == -1)
         return -1;
+    forget_others(server, table);
     for (size_t i = 0; i < stored.len; i++) {
         CLEANUP(error) struct error *failure = NULL;
         json_auto_t *crd = object_parse(stored.ptr[i]);

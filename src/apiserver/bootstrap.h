@@ -1,6 +1,7 @@
 /* The objects that are there from the start: definitions, namespaces, roles.
  *
- * May use: base, data, kube.  Threads: start-up.
+ * May use: base, data, kube.  Threads: start-up, but for bootstrap_serve_definitions, which
+ * a restore calls as well.
  */
 #pragma once
 
@@ -13,6 +14,9 @@ struct error;
 
 /* Serves the built-in kinds and those whose definitions are in the store. */
 int bootstrap_kinds(struct apiserver *server, struct error **err);
+
+/* Serves the kinds whose definitions are in the store, and custom ones no more that have none. */
+int bootstrap_serve_definitions(struct apiserver *server, struct error **err);
 
 /* Makes or brings up to date our own definitions, those in CRD_DIR (or NULL), the namespaces and
  * the default roles. */

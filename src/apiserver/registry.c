@@ -90,7 +90,7 @@ int registry_put(struct registry *registry, const json_t *definition, bool is_te
 
     atomic_init(&served->refs, 1);
     served->type = type;
-    served->table = store_table(registry->store, table, str_eq(table, "secrets"));
+    served->table = store_table(registry->store, table, str_eq(table, STORE_SEALED_TABLE));
     served->is_terminating = is_terminating;
 
     pthread_rwlock_wrlock(&registry->lock);

@@ -3,6 +3,7 @@
 #include "apiserver/authz.h"
 #include "apiserver/call.h"
 #include "apiserver/documents.h"
+#include "apiserver/keeping.h"
 #include "apiserver/metrics.h"
 #include "apiserver/rate.h"
 #include "apiserver/server.h"
@@ -204,7 +205,7 @@ static void route(struct call *call)
     if (!call_parse_path(call)) {
         if (authorize_path(call, path) == -1)
             call_answer_failure(call);
-        else if (!documents_handle(call->server->documents, call))
+        else if (!keeping_handle(call) && !documents_handle(call->server->documents, call))
             answer_unknown(call);
         return;
     }

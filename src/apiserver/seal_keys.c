@@ -74,7 +74,7 @@ static int read_keys(struct seal_keys *keys, struct error **err)
     return result;
 }
 
-static int write_keys(const struct seal_keys *keys, struct error **err)
+int seal_keys_copy(const struct seal_keys *keys, const char *path, struct error **err)
 {
     CLEANUP(buf) struct buf text = BUF_INIT(MAX_FILE);
 
@@ -84,9 +84,14 @@ static int write_keys(const struct seal_keys *keys, struct error **err)
         secret_wipe(encoded, strlen(encoded));
         free(encoded);
     }
-    int result = file_write(keys->path, text.ptr, text.len, 0600, err);
+    int result = file_write(path, text.ptr, text.len, 0600, err);
     secret_wipe(text.ptr, text.len);
     return result;
+}
+
+static int write_keys(const struct seal_keys *keys, struct error **err)
+{
+    return seal_keys_copy(keys, keys->path, err);
 }
 
 struct seal_keys *seal_keys_open(const char *path, struct error **err)

@@ -14,6 +14,9 @@ struct seal_keys;
 struct seal_keys *seal_keys_open(const char *path, struct error **err);
 void seal_keys_free(struct seal_keys *keys); /* wipes them */
 
+/* Writes all of them to another file (mode 0600). */
+int seal_keys_copy(const struct seal_keys *keys, const char *path, struct error **err);
+
 /* Keys are 32 bytes, borrowed. */
 const unsigned char *seal_keys_current(const struct seal_keys *keys, int64_t *id);
 const unsigned char *seal_keys_find(const struct seal_keys *keys, int64_t id); /* or NULL */

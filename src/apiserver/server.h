@@ -47,6 +47,7 @@ struct apiserver {
     struct http_server *http;
     struct kube_client *client; /* our own, for what the server itself does to objects */
     struct cancel *stopping;
+    pthread_mutex_t keeping; /* held by a backup, a restore or a rotation */
     pthread_rwlock_t lock;
     struct apiserver_backend backend;       /* guarded by lock, also the next two */
     struct mount mounts[SERVER_MAX_MOUNTS];

@@ -40,7 +40,7 @@ enum write_kind { WRITE_OBJECT, WRITE_BACKUP, WRITE_ROTATE };
 struct write {
     enum write_kind kind;
     const struct store_change *change;
-    const char *path;    /* of a backup */
+    const char *path, *key_path; /* of a backup */
     char *key;           /* namespace/name */
     struct buf text;     /* with the mark */
     const char *uid;
@@ -139,9 +139,9 @@ int store_write(struct store *store, const struct store_change *change, struct o
     return result;
 }
 
-int store_backup(struct store *store, const char *path, struct error **err)
+int store_backup(struct store *store, const char *path, const char *key_path, struct error **err)
 {
-    struct write write = {.kind = WRITE_BACKUP, .path = path};
+    struct write write = {.kind = WRITE_BACKUP, .path = path, .key_path = key_path};
 
     return submit(store, &write, err);
 }
@@ -332,7 +332,8 @@ static void *writer_main(void *arg)
 
     while ((count = take_group(store, group)) > 0) {
         if (group[0]->kind == WRITE_BACKUP)
-            finish(group[0], disk_backup(store->disk, group[0]->path, &group[0]->err));
+            finish(group[0], disk_backup(store->disk, group[0]->path, group[0]->key_path,
+                                         &group[0]->err));
         else if (group[0]->kind == WRITE_ROTATE)
             finish(group[0], disk_rotate_key(store->disk, &group[0]->err));
         else
@@ -397,6 +398,11 @@ void store_close(struct store *store)
 struct store_table *store_table(struct store *store, const char *name, bool sealed)
 {
     return memory_table(store->memory, name, sealed);
+}
+
+void store_table_names(struct store *store, struct str_list *names)
+{
+    memory_table_names(store->memory, names);
 }
 
 uint64_t store_version(const struct store *store)

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "apiserver/object.h"
+#include "base/vector.h"
 
 #include <stdbool.h>
 
@@ -38,6 +39,12 @@ void store_close(struct store *store);
 /* The table called NAME ("plans.forklift.konveyor.io"), made empty if there is none.  SEALED ones
  * are encrypted on disk. */
 struct store_table *store_table(struct store *store, const char *name, bool sealed);
+
+/* The one table whose objects are sealed. */
+#define STORE_SEALED_TABLE "secrets"
+
+/* The names of all tables, pushed to NAMES, owned by the caller. */
+void store_table_names(struct store *store, struct str_list *names);
 
 /* The newest resourceVersion of all. */
 uint64_t store_version(const struct store *store);
@@ -99,8 +106,18 @@ int store_watch_next(struct store_watch *watch, const struct store_event **event
 
 /* --- Keeping ------------------------------------------------------------------------------------ */
 
-/* Copies the database, consistent, to PATH (mode 0600, must not exist) while writes go on. */
-int store_backup(struct store *store, const char *path, struct error **err);
+/* Copies the database, consistent, to PATH and the keys that its secrets are sealed with to KEY_PATH
+ * (both of mode 0600, neither may exist) while writes wait for a moment. */
+int store_backup(struct store *store, const char *path, const char *key_path, struct error **err);
+
+struct store_restored {
+    size_t written, removed;
+};
+
+/* Makes the store hold what the backup FROM holds, by ordinary writes; FROM is read, and brought to
+ * our layout if it is older.  After a failure it can be run again. */
+int store_restore(struct store *store, const struct store_options *from,
+                  struct store_restored *count, struct error **err);
 
 /* Seals everything with a new key; the old one is forgotten afterwards. */
 int store_rotate_key(struct store *store, struct error **err);

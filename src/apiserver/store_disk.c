@@ -15,6 +15,7 @@
 #define LOG_COMPONENT "store"
 
 #include "apiserver/seal_keys.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -30,16 +31,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LAYOUT_VERSION = 1, MAX_SEALED = 16 * 1024 * 1024, CACHE_KIB = 4096, BUSY_MS = 5000 };
+enum { MAX_SEALED = 16 * 1024 * 1024, CACHE_KIB = 4096, BUSY_MS = 5000 };
 
 struct disk {
     sqlite3 *db;
+    bool is_open; /* its tables were found to be in order */
     char *path;
     struct seal_keys *keys;
     sqlite3_stmt *begin, *commit, *rollback, *insert, *update, *remove, *set_version;
 };
 
-static const char create_layout[] =
+/* What makes each layout of the one before it; the first makes it of nothing.  A step is never
+ * changed once it was released: databases of every layout are out there. */
+static const char layout_1[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE objects("
     " id INTEGER PRIMARY KEY, resource TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
@@ -49,11 +53,20 @@ static const char create_layout[] =
     "INSERT INTO meta VALUES('version', 1);"
     "PRAGMA user_version = 1;";
 
+static const char *const layouts[] = {layout_1};
+enum { LAYOUT_VERSION = ARRAY_SIZE(layouts) };
+
 static int disk_error(struct disk *disk, struct error **err, const char *what)
 {
     int code = disk->db == NULL ? SQLITE_NOMEM : sqlite3_errcode(disk->db);
     const char *text = disk->db == NULL ? "out of memory" : sqlite3_errmsg(disk->db);
 
+    if (disk->db != NULL && (sqlite3_system_errno(disk->db) == ENOSPC ||
+                             sqlite3_system_errno(disk->db) == EDQUOT) &&
+        (code & 0xff) == SQLITE_IOERR)
+        code = SQLITE_FULL;
+    if ((code & 0xff) == SQLITE_ERROR && !disk->is_open)
+        code = SQLITE_CORRUPT; /* a head that makes no sense: "unsupported file format" */
     switch (code & 0xff) {
     case SQLITE_FULL:
         error_sys(err, ENOSPC, "%s", what);
@@ -145,10 +158,15 @@ static int check_layout(struct disk *disk, struct error **err)
                   (int)layout, LAYOUT_VERSION);
         return error_hint(err, "use the newer gantry that wrote it");
     }
-    if (layout == LAYOUT_VERSION)
-        return check_health(disk, err);
-    CLEANUP(str) char *sql = xasprintf("BEGIN IMMEDIATE; %s COMMIT;", create_layout);
-    return run_sql(disk, sql, "cannot make the tables", err);
+    if (layout > 0 && check_health(disk, err) == -1)
+        return -1;
+    for (; layout < LAYOUT_VERSION; layout++) {
+        CLEANUP(str) char *sql = xasprintf("BEGIN IMMEDIATE; %s COMMIT;", layouts[layout]);
+        if (run_sql(disk, sql, "cannot bring the tables to the next layout", err) == -1)
+            return -1;
+        log_info("store layout: path=%s layout=%d", disk->path, (int)layout + 1);
+    }
+    return 0;
 }
 
 static int prepare_all(struct disk *disk, struct error **err)
@@ -186,9 +204,10 @@ static int open_database(struct disk *disk, struct error **err)
                                            "PRAGMA wal_autocheckpoint = 4000;",
                                            CACHE_KIB);
     if (run_sql(disk, pragmas, "cannot set up the database", err) == -1 ||
-        check_layout(disk, err) == -1)
+        check_layout(disk, err) == -1 || prepare_all(disk, err) == -1)
         return -1;
-    return prepare_all(disk, err);
+    disk->is_open = true;
+    return 0;
 }
 
 int disk_open(const struct store_options *options, struct disk **out, struct error **err)
@@ -429,9 +448,12 @@ int disk_rotate_key(struct disk *disk, struct error **err)
     return seal_keys_forget_old(disk->keys, err);
 }
 
-int disk_backup(struct disk *disk, const char *path, struct error **err)
+int disk_backup(struct disk *disk, const char *path, const char *key_path, struct error **err)
 {
     sqlite3 *to = NULL;
+
+    if (file_exists(path) || file_exists(key_path))
+        return error_set(err, ERROR_EXISTS, "the backup \"%s\" is there already", path);
     mode_t before = umask(0077);
     int result = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
 
@@ -448,5 +470,5 @@ int disk_backup(struct disk *disk, const char *path, struct error **err)
         error_set(err, ERROR_IO, "cannot write the backup \"%s\": %s", path,
                   to == NULL ? "out of memory" : sqlite3_errmsg(to));
     sqlite3_close(to);
-    return result == SQLITE_OK ? 0 : -1;
+    return result == SQLITE_OK ? seal_keys_copy(disk->keys, key_path, err) : -1;
 }

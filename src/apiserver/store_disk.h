@@ -33,4 +33,5 @@ int disk_delete(struct disk *disk, const struct object *object, struct error **e
 /* Seals everything with a new key. */
 int disk_rotate_key(struct disk *disk, struct error **err);
 
-int disk_backup(struct disk *disk, const char *path, struct error **err);
+/* The database to PATH, the keys to KEY_PATH. */
+int disk_backup(struct disk *disk, const char *path, const char *key_path, struct error **err);

@@ -180,6 +180,17 @@ struct store_table *memory_table(struct memory *memory, const char *name, bool s
     return table;
 }
 
+void memory_table_names(struct memory *memory, struct str_list *names)
+{
+    LOCK_SCOPE(&memory->table_lock);
+    const char *name;
+    size_t pos = 0;
+    void *table = NULL;
+
+    while ((name = map_next(memory->tables, &pos, &table)) != NULL)
+        str_list_push(names, xstrdup(name));
+}
+
 const char *memory_table_name(const struct store_table *table)
 {
     return table->name;

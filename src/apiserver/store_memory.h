@@ -29,6 +29,7 @@ struct memory *memory_new(void);
 void memory_free(struct memory *memory);
 
 struct store_table *memory_table(struct memory *memory, const char *name, bool sealed);
+void memory_table_names(struct memory *memory, struct str_list *names);
 const char *memory_table_name(const struct store_table *table);
 bool memory_table_is_sealed(const struct store_table *table);
 

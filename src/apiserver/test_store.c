@@ -246,15 +246,17 @@ TEST(a_backup_opens_as_a_store)
     struct error *err = NULL;
     struct store_options options = options_in("backup");
     CLEANUP(str) char *copy = xasprintf("%s.copy", options.path);
+    CLEANUP(str) char *key = xasprintf("%s.copy.key", options.path);
     struct store *store = NULL;
 
     CHECK_OK(store_open(&options, &store, &err), err);
     object_unref(put(store, store_table(store, "things", false), "a", NULL, "one"));
-    CHECK_OK(store_backup(store, copy, &err), err);
+    CHECK_OK(store_backup(store, copy, key, &err), err);
+    CHECK_FAILS(store_backup(store, copy, key, &err), err, ERROR_EXISTS, "there already");
     object_unref(put(store, store_table(store, "things", false), "b", NULL, "two"));
     store_close(store);
 
-    struct store_options from_copy = {.path = copy, .key_path = options.key_path};
+    struct store_options from_copy = {.path = copy, .key_path = key};
     CHECK_OK(store_open(&from_copy, &store, &err), err);
     CHECK_U64(store_count(store_table(store, "things", false)), 1);
     store_close(store);

@@ -21,6 +21,7 @@ struct option_spec;
 #define HOME_LOG        "gantryd.log"
 #define HOME_KUBECONFIG "kubeconfig"
 #define HOME_LISTEN     "listen"
+#define HOME_API        "api" /* the API server's folder */
 
 /* The namespace of the objects that gantry makes for itself and of the host provider. */
 #define HOME_NAMESPACE "konveyor-forklift"

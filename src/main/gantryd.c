@@ -114,7 +114,7 @@ static int listen_somewhere(struct parts *p, struct apiserver_options *options, 
 
 static int start_server(struct parts *p, struct error **err)
 {
-    CLEANUP(str) char *dir = path_join(p->dir, "api");
+    CLEANUP(str) char *dir = path_join(p->dir, HOME_API);
     CLEANUP(str) char *kubeconfig_path = path_join(p->dir, HOME_KUBECONFIG);
     struct apiserver_options options = {
         .dir = dir,
@@ -332,7 +332,10 @@ static int run(struct parts *p)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 
     if (start(p, &err) == -1) {
-        CLEANUP(str) char *text = error_format(err);
+        CLEANUP(str) char *chain = error_format(err);
+        const char *hint = error_get_hint(err);
+        CLEANUP(str) char *text =
+            hint == NULL ? xstrdup(chain) : xasprintf("%s (%s)", chain, hint);
 
         log_error("%s", text);
         tell(p, text);
