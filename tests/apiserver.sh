@@ -5,7 +5,8 @@
 . "$(dirname "$0")/functions.sh"
 
 serve=$BUILD/tests/apiserver-serve
-kubectls=$(for k in /usr/lib/google-cloud-sdk/bin/kubectl.1.* /usr/bin/kubectl; do
+kubectls=$(for k in "$source_root/.cache/kubectl-debian/usr/bin/kubectl" \
+    /usr/lib/google-cloud-sdk/bin/kubectl.1.* /usr/bin/kubectl; do
     # a dispatcher picks another program by the server's version: not a version of its own
     [ -x "$k" ] && ! "$k" version --client 2>/dev/null | grep -q dispatcher && echo "$k"
 done)
@@ -149,12 +150,11 @@ describes_and_explains() {
 
 asks_for_rights() {
     says yes k auth can-i create configmaps
-    # a Role in no namespace is not the ClusterRole of its name
+    # a Role in no namespace is none, least of all the ClusterRole of its name
     k create clusterrolebinding no-role --clusterrole=cluster-admin --user=eve --dry-run=client \
-        -o yaml | sed '/^roleRef/,/^subjects/s/kind: ClusterRole/kind: Role/' |
-        k apply -f - >/dev/null
+        -o yaml | sed '/^roleRef/,/^subjects/s/kind: ClusterRole/kind: Role/' >"$work/no-role.yaml"
+    fails 'roleRef.kind: Unsupported value: "Role"' k apply -f "$work/no-role.yaml"
     fails no k auth can-i create configmaps --as=eve
-    k delete clusterrolebinding no-role >/dev/null
     fails no k auth can-i create configmaps --as="system:serviceaccount:$ns:sa1"
     says yes k auth can-i get pods --as="system:serviceaccount:$ns:sa1"
     says pods k auth can-i --list --as="system:serviceaccount:$ns:sa1"
@@ -189,7 +189,7 @@ spec:
   template: {spec: {domain: {devices: {}}, volumes: [{name: v, hostDisk: {path: /dev/sda, type: Disk}}]}}
 YAML
     fails '"/dev/sda" is a path of this machine' k --as=mallory create --dry-run=server -f "$work/vm.yaml"
-    printf '{"apiVersion":"forklift.konveyor.io/v1beta1","kind":"Provider","metadata":{"name":"hp"},"spec":{"type":"ova","url":"/root"}}' >"$work/provider.json"
+    printf '{"apiVersion":"forklift.konveyor.io/v1beta1","kind":"Provider","metadata":{"name":"hp"},"spec":{"type":"ova","url":"/root","secret":{}}}' >"$work/provider.json"
     fails '"/root" is a path of this machine' k --as=mallory create --dry-run=server -f "$work/provider.json"
     # who is given the right has it
     cat >"$work/role.yaml" <<YAML
@@ -203,6 +203,84 @@ YAML
     says hp k --as=mallory create --dry-run=server -f "$work/hp.json"
     k delete rolebinding editor hostmount >/dev/null
     k delete clusterrole hostmount >/dev/null
+}
+
+looks_around() {
+    says "server: https://" k config view
+    says gantry k config current-context
+    k cluster-info dump -o json >"$work/dump"
+    grep -q '"kind": "PodList"' "$work/dump" && grep -q '"name": "p1"' "$work/dump"
+    grep -q '"kind": "EventList"' "$work/dump"
+    older_than 28 || says gantry-admin k auth whoami
+    says plans.forklift.konveyor.io k get crd -o name
+    says p1 k get pods --sort-by=.metadata.name
+    says p1 k get pods --field-selector=metadata.name=p1
+    says app=p k get pods --show-labels
+    says c1 k get cm,secrets
+}
+
+scales() {
+    cat >"$work/deployment.yaml" <<X
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: forklift-validation}
+spec:
+  replicas: 1
+  selector: {matchLabels: {a: b}}
+  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: x}]}}
+X
+    says created k create -f "$work/deployment.yaml"
+    says scaled k scale deployment/forklift-validation --replicas=0
+    says 0 k get deployment forklift-validation -o 'jsonpath={.spec.replicas}'
+    fails xpected k scale --current-replicas=5 --replicas=2 deployment/forklift-validation
+    says forklift-validation k describe deployment forklift-validation
+    says deleted k delete -f "$work/deployment.yaml"
+}
+
+# What the documents that gantry follows tell their readers to type, beyond what stands above.
+types_what_documents_say() {
+    cat >"$work/objects.yaml" <<X
+apiVersion: forklift.konveyor.io/v1beta1
+kind: Hook
+metadata: {name: hook}
+spec: {image: quay.io/kubev2v/hook-runner, playbook: LQo=}
+---
+apiVersion: forklift.konveyor.io/v1beta1
+kind: Plan
+metadata: {name: plan}
+spec:
+  targetNamespace: t
+  provider: {source: {name: a, namespace: b}, destination: {name: a, namespace: b}}
+  map: {network: {name: a, namespace: b}, storage: {name: a, namespace: b}}
+  vms: [{name: v, hooks: [{hook: {name: hook, namespace: b}, step: PreHook}]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: of-job, labels: {job-name: j1}}
+spec: {containers: [{name: c, image: x}]}
+X
+    says created k apply -f - <"$work/objects.yaml"
+    says LQo= k get hook hook -o 'go-template={{ .spec.playbook }}'
+    says hook-runner k describe hook hook
+    says PreHook k describe plan plan
+    says of-job k get pods -l job-name=j1
+    says of-job k describe pod of-job
+    says 'second line' k logs of-job
+    says sa1 k describe serviceaccount sa1
+    says patched k patch plan plan --type=merge -p '{"spec":{"warm":true}}'
+    says patched k patch plan plan --type=json \
+        -p '[{"op":"replace","path":"/spec/targetNamespace","value":"u"}]'
+    says annotated k annotate plan plan a=b
+    says u k get plan plan -o 'jsonpath={.spec.targetNamespace}'
+    k get plan plan -o yaml | sed 's/targetNamespace: u/targetNamespace: w/' >"$work/plan.yaml"
+    says replaced k replace -f "$work/plan.yaml"
+    k get jobs -w -o name >"$work/jobs" &
+    watcher=$!
+    wait_until 10 grep -q j1 "$work/jobs"
+    kill $watcher
+    says deleted k delete plans --all
+    says deleted k delete pod of-job --grace-period=0 --force
+    says deleted k delete hook hook
 }
 
 waits_and_watches() {
@@ -255,7 +333,8 @@ X
 }
 
 steps="discovers creates_imperatively gets_in_every_form applies edits patches describes_and_explains
-asks_for_rights paths_of_this_machine_are_for_those_who_may waits_and_watches reads_logs_and_runs_commands deletes
+asks_for_rights looks_around scales types_what_documents_say
+paths_of_this_machine_are_for_those_who_may waits_and_watches reads_logs_and_runs_commands deletes
 collects_what_its_owner_leaves"
 plan $(($(wc -w <<<"$steps") * $(wc -w <<<"$kubectls")))
 start_server || { echo "Bail out! the server does not start"; exit 1; }
