@@ -103,6 +103,20 @@ puts_a_canceled_machine_back() {
     same "$(helpers to-back)" 0
 }
 
+puts_a_machine_back_whose_plan_goes() {
+    new_plan gone vc "[{name: back}]" "warm: true"
+    is_ready plan gone
+    vc "fault?set=file-locked"
+    migrate gone
+    wait_until 60 vm_is gone CopyDisks
+    kubectl delete plan gone -n $NS --timeout=60s
+    vc "fault"
+    same "$(vc_state back on)" true
+    same "$(vc_state back snapshots)" 0
+    target_is_empty gone
+    same "$(helpers to-gone)" 0
+}
+
 says_before_that_only_vddk_can_read_a_disk() {
     new_plan far vc '[{name: far}]'
     wait_until 30 has_condition plan far VDDKInitImageUnavailable
@@ -138,12 +152,13 @@ keeps_secrets_to_itself() {
     done
 }
 
-plan 9
+plan 10
 it "loads the inventory" loads_the_inventory
 it "moves a cold machine, every byte of two disks" moves_a_cold_machine
 it "switches off a guest that does not listen, and says so" switches_off_a_guest_that_does_not_listen
 it "moves a warm machine: copies, cutover, nothing left" moves_a_warm_machine
 it "puts a canceled machine back as it was" puts_a_canceled_machine_back
+it "puts a machine back whose plan is deleted" puts_a_machine_back_whose_plan_goes
 it "says before the start that only VDDK can read a disk" says_before_that_only_vddk_can_read_a_disk
 it "switches change tracking on where the plan asks" wants_change_tracking
 it "takes the settings of the manual" takes_the_settings_of_the_manual
