@@ -190,6 +190,12 @@ static json_t *plain(const json_t *node)
     return copy;
 }
 
+/* What gantry reads and the reference has no field for. */
+static bool is_our_own(const char *field)
+{
+    return str_eq(field, "ForkliftController.spec.validation_configmap_name");
+}
+
 static void compare(const json_t *ours, const json_t *theirs, const char *where)
 {
     static const char *const words[] = {
@@ -230,9 +236,13 @@ static void compare(const json_t *ours, const json_t *theirs, const char *where)
             continue;
         compare(json_object_get(obj_obj(ours, "properties"), key), value, inner);
     }
-    json_object_foreach(obj_obj(ours, "properties"), key,
-                        value) if (json_object_get(obj_obj(theirs, "properties"), key) == NULL)
-        test_fail(__FILE__, __LINE__, "%s.%s is not in the reference", where, key);
+    json_object_foreach(obj_obj(ours, "properties"), key, value)
+    {
+        CLEANUP(str) char *inner = xasprintf("%s.%s", where, key);
+
+        if (json_object_get(obj_obj(theirs, "properties"), key) == NULL && !is_our_own(inner))
+            test_fail(__FILE__, __LINE__, "%s is not in the reference", inner);
+    }
     if (obj_obj(theirs, "items") != NULL)
         compare(obj_obj(ours, "items"), obj_obj(theirs, "items"), where);
     if (obj_obj(theirs, "additionalProperties") != NULL)
