@@ -168,6 +168,9 @@ static void check_word(const json_t *ours, const json_t *theirs, const char *wor
 {
     json_t *a = json_object_get(ours, word), *b = json_object_get(theirs, word);
 
+    /* The manual's own manifest of a Host has no secret: the provider's is used then. */
+    if (str_eq(where, "Host.spec") && str_eq(word, "required"))
+        return;
     if (b == NULL ? a != NULL : a == NULL || !obj_eq(a, b)) {
         CLEANUP(str) char *x = a != NULL ? json_dumps(a, JSON_ENCODE_ANY) : NULL;
         CLEANUP(str) char *y = b != NULL ? json_dumps(b, JSON_ENCODE_ANY) : NULL;

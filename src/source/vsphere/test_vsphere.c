@@ -126,7 +126,14 @@ static json_t *get(struct running *running, const char *id)
     return json_incref(json_object_get(running->kept.objects, id));
 }
 
-/* Waits until object ID is called NAME (NULL: has gone). */
+static bool has_read_all(struct running *running)
+{
+    LOCK_SCOPE(&running->kept.lock);
+
+    return running->kept.rounds > 0;
+}
+
+/* Waits until everything was read and object ID is called NAME (NULL: has gone). */
 static void wait_for(struct running *running, const char *id, const char *name)
 {
     struct deadline deadline = deadline_after(20000);
@@ -134,7 +141,7 @@ static void wait_for(struct running *running, const char *id, const char *name)
     for (;;) {
         json_auto_t *object = get(running, id);
 
-        if (str_eq(object ? obj_str(object, "name", "") : NULL, name))
+        if (has_read_all(running) && str_eq(object ? obj_str(object, "name", "") : NULL, name))
             return;
         CHECK(!deadline_is_over(deadline));
         cancel_wait(running->cancel, 5);
