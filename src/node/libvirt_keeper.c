@@ -108,6 +108,8 @@ static int lay_out(const char *dir, struct error **err)
         /* libvirtd makes its folders for users of its own below these */
         if (dir_make(own, 0755, err) == -1 || dir_make(covers[i].path, 0755, err) == -1)
             return -1;
+        if (chmod(own, 0755) == -1) /* the agent may have made it, whose umask is strict */
+            return error_sys(err, errno, "cannot open folder \"%s\" to all", own);
     }
     /* before libvirtd starts: it does not look for hooks later */
     if (libvirt_hook_install(dir, programs, &no_hook) == -1)
