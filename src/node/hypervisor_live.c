@@ -356,7 +356,10 @@ static int progress(virDomainPtr domain, void *arg, const char *name, struct err
         virTypedParamsFree(params, count);
         params = NULL;
         count = 0;
-        if (virDomainGetJobStats(domain, &type, &params, &count, VIR_DOMAIN_JOB_STATS_COMPLETED) == -1)
+        /* libvirt forgets a completed job once somebody looked: the next look needs it too */
+        if (virDomainGetJobStats(domain, &type, &params, &count,
+                                 VIR_DOMAIN_JOB_STATS_COMPLETED |
+                                     VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) == -1)
             return 0; /* none is known, or the machine has just gone */
     }
     if (type != VIR_DOMAIN_JOB_NONE) {
