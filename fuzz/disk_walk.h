@@ -4,7 +4,13 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/mem.h"
+#include "disk/blob_memory.h"
 #include "disk/disk.h"
+#include "disk/format.h"
+
+#include <stdint.h>
+#include <string.h>
 
 enum { WALK_READ_BYTES = 256 * 1024, WALK_AREAS = 16 };
 
@@ -33,8 +39,7 @@ static inline void disk_walk(struct disk *disk)
     if (size == 0 || disk_extents(disk, 0, size, &list, &err) == -1)
         return;
     for (size_t i = 0; i < list.len; i++) {
-        if (list.ptr[i].offset != at || list.ptr[i].length == 0 ||
-            list.ptr[i].length > size - at)
+        if (list.ptr[i].offset != at || list.ptr[i].length == 0 || list.ptr[i].length > size - at)
             __builtin_trap();
         at += list.ptr[i].length;
         if (i < WALK_AREAS)
@@ -42,4 +47,24 @@ static inline void disk_walk(struct disk *disk)
     }
     if (at == 0)
         __builtin_trap();
+}
+
+/* Opens the LEN bytes at DATA as a VMDK, its first MAGIC_LEN bytes replaced by MAGIC, and walks over
+ * it.  No image may reach another file: the folder does not exist. */
+static inline void disk_walk_vmdk(const uint8_t *data, size_t len, const void *magic,
+                                  size_t magic_len)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(disk) struct disk *disk = NULL;
+
+    if (len < magic_len)
+        return;
+    CLEANUP(str) char *image = xmemdup(data, len);
+    memcpy(image, magic, magic_len);
+    if (vmdk_open("/nonexistent/fuzz.vmdk", blob_memory_open(image, len), &(struct disk_options){0},
+                  &disk, &err) == 0)
+        disk_walk(disk);
+    else if (err == NULL)
+        __builtin_trap();
+    disk_close(steal(&disk)); /* before the image, which it borrows */
 }
