@@ -244,6 +244,11 @@ joins_chunks() {
     rm "$work/cut.vmdk"
     "$copy" --quiet --expect "$whole" "$work/cut.vmdk" "$work/out"
     cmp "$work/want" "$work/out"
+    second=$(sha1sum <"$work/cut.vmdk.000000001" | cut -d' ' -f1)
+    "$copy" --quiet --expect-chunk "0:$(sha256sum <"$work/cut.vmdk.000000000" | cut -d' ' -f1)" \
+        --expect-chunk "1:sha1:$second" "$work/cut.vmdk" "$work/out"
+    fails_with 3 --expect-chunk "0:sha1:$second" "$work/cut.vmdk" "$work/out"
+    contains "$(cat "$work/err")" "chunk 0 of \"$work/cut.vmdk\""
     rm "$work/cut.vmdk.000000001"
     ! "$copy" --quiet "$work/cut.vmdk" "$work/out" 2>"$work/err" || fail "a chunk is missing"
     "$copy" --quiet zero:5000000 "$work/empty"

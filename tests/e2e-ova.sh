@@ -278,14 +278,36 @@ makes_a_disk_that_has_no_file() {
     same "$(tr -d '\0' <"$(disk_of to-fresh fresh 0)" | wc -c)" 0
 }
 
-joins_chunks() {
-    descriptor pieces "$(disk 'ovf:fileRef="f1"')" \
-        '<File ovf:id="f1" ovf:href="pieces.vmdk" ovf:chunkSize="100000"/>'
+# in_chunks NAME: a package whose disk is cut into chunks, and whose manifest names each
+in_chunks() {
+    descriptor "$1" "$(disk 'ovf:fileRef="f1"')" \
+        "<File ovf:id=\"f1\" ovf:href=\"$1.vmdk\" ovf:chunkSize=\"100000\"/>"
     qemu-img convert -f raw -O vmdk -o subformat=streamOptimized "$work/web-1.raw" "$work/whole.vmdk"
-    split -b 100000 -a 9 -d "$work/whole.vmdk" "$work/pieces/pieces.vmdk."
-    touch -d '-2 min' "$work/pieces"/*
+    split -b 100000 -a 9 -d "$work/whole.vmdk" "$work/$1/$1.vmdk."
+    (cd "$work/$1" && sha256sum --tag "$1.vmdk".* | sed 's/ (/(/; s/) =/)=/' >"$1.mf")
+    touch -d '-2 min' "$work/$1"/*
+}
+
+joins_chunks() {
+    in_chunks pieces
     moves pieces
     same "$(sum "$(disk_of to-pieces pieces 0)")" "$(sum "$work/web-1.raw")"
+}
+
+notices_a_wrong_chunk() {
+    in_chunks changed
+    sed -i '/000000001/s/= ..../= 0000/' "$work/changed/changed.mf"
+    touch -d '-2 min' "$work/changed"/*
+    provider changed "$work/changed"
+    maps changed
+    wait_until 30 has_condition provider changed Ready
+    new_plan changed changed "[{name: changed}]"
+    wait_until 30 has_condition plan changed Ready || { conditions plan changed; return 1; }
+    migrate changed
+    ends changed Failed 120
+    contains "$(vm_error changed)" "chunk 1 of"
+    contains "$(vm_error changed)" "changed.vmdk"
+    target_is_empty changed
 }
 
 refuses_members_outside_the_archive() {
@@ -443,6 +465,7 @@ it "refuses references that lead nowhere or in a circle" \
 it "refuses a disk of no bytes" refuses_a_disk_of_no_bytes
 it "makes a disk that has no file" makes_a_disk_that_has_no_file
 it "joins chunks beside a descriptor" joins_chunks
+it "notices a chunk that its manifest does not know" notices_a_wrong_chunk
 it "notices a wrong digest" notices_a_wrong_digest
 it "notices a grain outside the file" notices_a_grain_outside_the_file
 it "says when there is no room" says_when_there_is_no_room

@@ -82,6 +82,9 @@ int blob_file_open_beneath(const char *dir, const char *name, struct blob **out,
 bool blob_chunks_exist(const char *path);
 int blob_chunks_open(const char *path, struct blob **out, struct error **err);
 
+/* What chunk NUMBER of the file or member NAME is called; owned by the caller. */
+char *blob_chunk_name(const char *name, unsigned number);
+
 /* The member MEMBER of the tar file at PATH, or, when there is none, the chunks MEMBER.000000000,
  * MEMBER.000000001 ... joined as OVF defines them. */
 int blob_member_open(const char *path, const char *member, struct blob **out, struct error **err);

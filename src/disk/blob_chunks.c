@@ -96,14 +96,14 @@ static const struct blob_ops joined_ops = {
     .locate = joined_locate,
 };
 
-static char *chunk_path(const char *path, unsigned number)
+char *blob_chunk_name(const char *name, unsigned number)
 {
-    return xasprintf("%s.%09u", path, number);
+    return xasprintf("%s.%09u", name, number);
 }
 
 bool blob_chunks_exist(const char *path)
 {
-    CLEANUP(str) char *first = chunk_path(path, 0);
+    CLEANUP(str) char *first = blob_chunk_name(path, 0);
 
     return !file_exists(path) && file_exists(first);
 }
@@ -132,7 +132,7 @@ int blob_chunks_open(const char *path, struct blob **out, struct error **err)
 
     joined->blob = (struct blob){.ops = &joined_ops, .name = xstrdup(path)};
     for (unsigned i = 0; i <= BLOB_MAX_CHUNKS; i++) {
-        CLEANUP(str) char *name = chunk_path(path, i);
+        CLEANUP(str) char *name = blob_chunk_name(path, i);
 
         if (!file_exists(name))
             break;

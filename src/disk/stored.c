@@ -39,6 +39,14 @@ int stored_digest(const char *source, const struct disk_options *options, const 
     return 0;
 }
 
+int stored_chunk_digest(const char *source, unsigned chunk, const struct disk_options *options,
+                        const char *name, char text[DIGEST_TEXT_SIZE], struct error **err)
+{
+    CLEANUP(str) char *part = blob_chunk_name(source, chunk);
+
+    return stored_digest(part, options, name, text, err);
+}
+
 static int identify_http(const char *url, const struct disk_options *options,
                          struct blockmap_source *identity, struct error **err)
 {

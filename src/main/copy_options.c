@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "data/size.h"
+#include "disk/blob.h"
 #include "disk/copy.h"
 #include "disk/extent_file.h"
 
@@ -48,6 +49,7 @@ enum option_id {
     OPTION_SHOW_MAP,
     OPTION_DIGEST,
     OPTION_EXPECT,
+    OPTION_EXPECT_CHUNK,
     OPTION_CA_FILE,
     OPTION_THUMBPRINT,
     OPTION_INSECURE,
@@ -86,6 +88,7 @@ static const struct {
     {"show-map", OPTION_SHOW_MAP, no_argument, NULL, "print a block map"},
     {"digest", OPTION_DIGEST, required_argument, "NAME", "of the source file: sha256, sha1 or sha512"},
     {"expect", OPTION_EXPECT, required_argument, "[NAME:]HEX", "fail unless the source file has this digest"},
+    {"expect-chunk", OPTION_EXPECT_CHUNK, required_argument, "N:[NAME:]HEX", "fail unless chunk N of the source has this digest"},
     {"keep-size", OPTION_KEEP_SIZE, no_argument, NULL, "leave a larger destination file as large as it is"},
     {"destination-is-zero", OPTION_IS_ZERO, no_argument, NULL, "the destination reads as zeroes already"},
     {"threads", OPTION_THREADS, required_argument, "N", "that read, unpack and write (default: 8, with compressed sources 4 + processors)"},
@@ -164,22 +167,40 @@ static int parse_request_size(const char *text, size_t *out, struct error **err)
     return 0;
 }
 
-/* [NAME:]HEX; without a name, SHA-256. */
-static int parse_expected(char *text, struct copy_settings *settings, struct error **err)
+/* [NAME:]HEX; without a name, SHA-256.  Both are parts of TEXT, which is changed. */
+static int parse_expected(char *text, const char **name, const char **hex, struct error **err)
 {
     char *colon = strchr(text, ':');
     size_t len;
 
-    settings->digest = "sha256";
-    settings->expected_digest = text;
+    *name = "sha256";
+    *hex = text;
     if (colon != NULL) {
         *colon = '\0'; /* the arguments are ours to change */
-        settings->digest = text;
-        settings->expected_digest = colon + 1;
+        *name = text;
+        *hex = colon + 1;
     }
-    len = strlen(settings->expected_digest);
-    if (len < 40 || strspn(settings->expected_digest, "0123456789abcdefABCDEF") != len)
-        return error_set(err, ERROR_INVALID, "\"%s\" is no digest", settings->expected_digest);
+    len = strlen(*hex);
+    if (len < 40 || strspn(*hex, "0123456789abcdefABCDEF") != len)
+        return error_set(err, ERROR_INVALID, "\"%s\" is no digest", *hex);
+    return 0;
+}
+
+/* N:[NAME:]HEX */
+static int take_chunk_digest(char *text, struct copy_settings *settings, struct error **err)
+{
+    struct copy_chunk_digest wanted = {0};
+    char *colon = strchr(text, ':');
+    uint64_t chunk;
+
+    if (colon == NULL || !span_u64((struct span){text, (size_t)(colon - text)}, &chunk) ||
+        chunk >= BLOB_MAX_CHUNKS)
+        return error_set(err, ERROR_INVALID, "\"%s\" does not begin with a chunk's number and \":\"",
+                         text);
+    wanted.chunk = (unsigned)chunk;
+    if (parse_expected(colon + 1, &wanted.name, &wanted.hex, err) == -1)
+        return -1;
+    copy_chunk_digests_push(&settings->chunk_digests, wanted);
     return 0;
 }
 
@@ -262,7 +283,8 @@ static int take_option(enum option_id id, char *arg, struct copy_settings *s, st
     case OPTION_VERIFY_ONLY:   s->mode = COPY_MODE_VERIFY; return 0;
     case OPTION_SHOW_MAP:      s->mode = COPY_MODE_SHOW_MAP; return 0;
     case OPTION_DIGEST:        s->digest = arg; return 0;
-    case OPTION_EXPECT:        return parse_expected(arg, s, err);
+    case OPTION_EXPECT:        return parse_expected(arg, &s->digest, &s->expected_digest, err);
+    case OPTION_EXPECT_CHUNK:  return take_chunk_digest(arg, s, err);
     case OPTION_CA_FILE:       s->source_options.ca_file = arg; return 0;
     case OPTION_THUMBPRINT:    s->source_options.thumbprint = arg; return 0;
     case OPTION_INSECURE:      s->source_options.insecure = true; return 0;
@@ -361,6 +383,7 @@ void copy_settings_reset(struct copy_settings *settings)
 {
     secret_free(settings->password);
     secret_free(settings->bearer);
+    copy_chunk_digests_reset(&settings->chunk_digests);
     *settings = (struct copy_settings){0};
 }
 

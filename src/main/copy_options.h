@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "base/vector.h"
 #include "disk/disk.h"
 #include "disk/extent.h"
 #include "disk/target.h"
@@ -27,6 +28,15 @@ enum copy_mode {
 
 enum copy_progress_style { COPY_PROGRESS_NONE, COPY_PROGRESS_BAR, COPY_PROGRESS_JSON };
 
+/* What one chunk of a source that was cut into chunks must have. */
+struct copy_chunk_digest {
+    unsigned chunk; /* from 0 */
+    const char *name;
+    const char *hex;
+};
+
+DEFINE_VECTOR(copy_chunk_digests, struct copy_chunk_digest)
+
 struct copy_settings {
     enum copy_mode mode;
     const char *source;      /* borrowed from the arguments, as all texts here */
@@ -43,6 +53,7 @@ struct copy_settings {
     const char *extents_path;
     const char *digest;          /* "sha256", ... or NULL */
     const char *expected_digest; /* hexadecimal, or NULL */
+    struct copy_chunk_digests chunk_digests;
     bool resume;
     bool is_checkpoint; /* the map is a help, no promise: what does not fit is begun anew */
     bool verify;

@@ -188,19 +188,50 @@ static int open_destination(struct run *run, bool continues, struct error **err)
     return disk_open(settings->destination, &read_options, &run->check, err);
 }
 
+static int digest_whole(struct run *run, struct error **err)
+{
+    const struct copy_settings *settings = run->settings;
+
+    if (settings->digest == NULL || run->stream != NULL)
+        return 0; /* a stream digests what passes */
+    if (stored_digest(settings->source, &settings->source_options, settings->digest, run->digest,
+                      err) == -1)
+        return error_wrap(err, "cannot compute the digest of \"%s\"", settings->source);
+    return 0;
+}
+
+static int check_chunks(const struct copy_settings *settings, struct error **err)
+{
+    char found[DIGEST_TEXT_SIZE];
+
+    for (size_t i = 0; i < settings->chunk_digests.len; i++) {
+        const struct copy_chunk_digest *wanted = &settings->chunk_digests.ptr[i];
+
+        if (stored_chunk_digest(settings->source, wanted->chunk, &settings->source_options,
+                                wanted->name, found, err) == -1)
+            return error_wrap(err, "cannot compute the digest of chunk %u of \"%s\"",
+                              wanted->chunk, settings->source);
+        if (strcasecmp(wanted->hex, found) != 0)
+            return error_set(err, ERROR_CORRUPT, "chunk %u of \"%s\" has %s %s, not %s as expected",
+                             wanted->chunk, settings->source, wanted->name, found, wanted->hex);
+    }
+    return 0;
+}
+
 static void *compute_digest(void *arg)
 {
     struct run *run = arg;
 
-    stored_digest(run->settings->source, &run->settings->source_options, run->settings->digest,
-                  run->digest, &run->digest_err);
+    if (digest_whole(run, &run->digest_err) == 0)
+        check_chunks(run->settings, &run->digest_err);
     return NULL;
 }
 
 static int start_digest(struct run *run, struct error **err)
 {
-    if (run->settings->digest == NULL || run->stream != NULL)
-        return 0; /* a stream digests what passes */
+    if ((run->settings->digest == NULL || run->stream != NULL) &&
+        run->settings->chunk_digests.len == 0)
+        return 0;
     return thread_start(&run->digest_thread, "digest", compute_digest, run, err);
 }
 
@@ -208,13 +239,13 @@ static int finish_digest(struct run *run, struct error **err)
 {
     const char *expected = run->settings->expected_digest;
 
-    if (run->settings->digest == NULL)
-        return 0;
     thread_join(&run->digest_thread);
     if (run->digest_err != NULL) {
         *err = steal(&run->digest_err);
-        return error_wrap(err, "cannot compute the digest of \"%s\"", run->settings->source);
+        return -1;
     }
+    if (run->settings->digest == NULL)
+        return 0;
     if (run->stream != NULL && stream_finish_digest(run->stream, run->digest, err) == -1)
         return -1;
     if (expected != NULL && strcasecmp(expected, run->digest) != 0)

@@ -2,11 +2,13 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "data/obj.h"
+#include "disk/blob.h"
 #include "source/ova/catalog.h"
 #include "source/ova/objects.h"
 #include "source/ova/share.h"
@@ -16,7 +18,6 @@
 #include <string.h>
 
 #define LOG_COMPONENT "ova"
-#include "base/log.h"
 
 enum {
     POLL_MS = 10000,  /* between looks at the share when nothing tells of a change */
@@ -196,6 +197,27 @@ static char *access_uri(const struct ova_package *package, const char *name)
     return xasprintf(MOUNT_PATH "/%s", path);
 }
 
+/* Of a file that was cut into chunks the manifest names the chunks. */
+static json_t *expect_chunks(const struct ova_package *package, const char *name)
+{
+    json_t *options = NULL;
+
+    for (unsigned i = 0; i < BLOB_MAX_CHUNKS; i++) {
+        CLEANUP(str) char *chunk = blob_chunk_name(name, i);
+        const struct manifest_entry *entry = manifest_find(&package->manifest, chunk);
+
+        if (entry == NULL)
+            continue;
+        CLEANUP(str) char *digest = manifest_format_digest(entry);
+        CLEANUP(str) char *wanted = xasprintf("%u:%s", i, digest);
+        if (options == NULL)
+            options = json_array();
+        json_array_append_new(options, json_string("--expect-chunk"));
+        json_array_append_new(options, json_string(wanted));
+    }
+    return options;
+}
+
 static void fill_access(struct accessing *accessing, const struct ova_package *package,
                         const struct ovf_disk *disk)
 {
@@ -215,6 +237,7 @@ static void fill_access(struct accessing *accessing, const struct ova_package *p
     access->volume = ova_share_volume(&accessing->ova->share);
     access->mount_path = xstrdup(MOUNT_PATH);
     access->digest = entry ? manifest_format_digest(entry) : NULL;
+    access->options = file->chunk_size != 0 ? expect_chunks(package, name) : NULL;
 }
 
 static void access_entry(void *arg, const struct ova_entry *entry, size_t system)
