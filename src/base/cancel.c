@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -83,5 +85,38 @@ int cancel_check(const struct cancel *cancel, struct deadline deadline, struct e
         return error_set(err, ERROR_CANCELED, "canceled");
     if (deadline_is_over(deadline))
         return error_set(err, ERROR_TIMEOUT, "deadline is over");
+    return 0;
+}
+
+static void get_stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
+static void *wait_for_signal(void *arg)
+{
+    sigset_t set;
+    int sig;
+
+    get_stop_signals(&set);
+    sigwait(&set, &sig);
+    cancel_request(arg);
+    return NULL;
+}
+
+int cancel_on_signals(struct cancel *cancel, struct error **err)
+{
+    pthread_t id;
+    sigset_t set;
+
+    get_stop_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+
+    int sys = pthread_create(&id, NULL, wait_for_signal, cancel);
+    if (sys != 0)
+        return error_sys(err, sys, "cannot start a thread");
+    pthread_detach(id); /* it ends with the program */
     return 0;
 }

@@ -32,4 +32,9 @@ bool cancel_wait(const struct cancel *cancel, int64_t ms);
 /* Fails with ERROR_CANCELED if requested, with ERROR_TIMEOUT if the deadline is over. */
 int cancel_check(const struct cancel *cancel, struct deadline deadline, struct error **err);
 
+/* For programs: from now on SIGINT and SIGTERM request CANCEL instead of ending the process.  To be
+ * called before other threads start, which inherit that the signals are blocked; CANCEL must stay
+ * until the program ends. */
+int cancel_on_signals(struct cancel *cancel, struct error **err);
+
 DEFINE_CLEANUP(cancel, struct cancel *, cancel_free)

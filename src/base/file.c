@@ -294,6 +294,17 @@ const char *path_base(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+bool path_ends_with(const char *path, const char *wanted)
+{
+    size_t len = 0, end = 0;
+
+    wanted += strspn(wanted, "/");
+    len = strlen(path);
+    end = strlen(wanted);
+    return len >= end && strcmp(path + len - end, wanted) == 0 &&
+           (len == end || path[len - end - 1] == '/');
+}
+
 bool path_is_plain_relative(const char *path, size_t len)
 {
     struct span rest = {path, len}, part;

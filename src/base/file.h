@@ -49,5 +49,8 @@ char *path_join(const char *dir, const char *name);
 /* The part behind the last slash.  Borrowed from PATH. */
 const char *path_base(const char *path);
 
+/* True if PATH is WANTED, which may begin with slashes, or ends with it at a slash. */
+bool path_ends_with(const char *path, const char *wanted);
+
 /* False for absolute paths and for those with an empty, "." or ".." part. */
 bool path_is_plain_relative(const char *path, size_t len);

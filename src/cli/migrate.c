@@ -23,8 +23,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -345,37 +343,6 @@ static int run_job(struct job *job, struct error **err)
     return check_machines(job, err);
 }
 
-/* Turns Ctrl-C into a cancel. */
-static void *wait_for_signal(void *arg)
-{
-    sigset_t set;
-    int sig;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigwait(&set, &sig);
-    cancel_request(arg);
-    return NULL;
-}
-
-static int start_signal_thread(struct cancel *cancel, struct error **err)
-{
-    pthread_t id;
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-
-    int sys = pthread_create(&id, NULL, wait_for_signal, cancel);
-    if (sys != 0)
-        return error_sys(err, sys, "cannot start a thread");
-    pthread_detach(id); /* it ends with the program */
-    return 0;
-}
-
 /* "Web Server.ova" names the objects "web-server". */
 static char *name_from_file(const char *file)
 {
@@ -421,7 +388,7 @@ int cmd_migrate(const struct command *self, int argc, char **argv)
     CLEANUP(str) char *own_name = name == NULL ? name_from_file(path) : xstrdup(name);
     CLEANUP(kube_client) struct kube_client *client = NULL;
 
-    if (dir == NULL || start_signal_thread(cancel, &err) == -1)
+    if (dir == NULL || cancel_on_signals(cancel, &err) == -1)
         return command_fail(err);
     client = home_open_client(dir, &err);
     if (client == NULL)

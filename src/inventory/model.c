@@ -320,18 +320,6 @@ static void sort_names(struct table *table)
     table->names_stale = false;
 }
 
-/* True if PATH is WANTED or ends with it at a slash. */
-static bool path_fits(const char *path, const char *wanted)
-{
-    size_t len = 0, end = 0;
-
-    wanted += strspn(wanted, "/");
-    len = strlen(path);
-    end = strlen(wanted);
-    return len >= end && strcmp(path + len - end, wanted) == 0 &&
-           (len == end || path[len - end - 1] == '/');
-}
-
 /* The only row called NAME.  With slashes: the only one whose path fits, of those with the last
  * part as their name, unless the whole is a name already. */
 static int find_named(struct table *table, const char *kind, const char *name, struct row **out,
@@ -356,7 +344,7 @@ static int find_named(struct table *table, const char *kind, const char *name, s
 
             if (!str_eq(row_name(row), wanted[i]))
                 break;
-            if (i > 0 && !path_fits(obj_str(row->collected, "path", ""), name))
+            if (i > 0 && !path_ends_with(obj_str(row->collected, "path", ""), name))
                 continue;
             if (*out != NULL)
                 return error_set(err, ERROR_INVALID,

@@ -196,17 +196,6 @@ static const char *last_part(const char *name)
     return slash ? slash + 1 : name;
 }
 
-static bool path_ends_with(const char *path, const char *wanted)
-{
-    size_t len = 0, end = 0;
-
-    wanted += strspn(wanted, "/");
-    len = strlen(path);
-    end = strlen(wanted);
-    return len >= end && strcmp(path + len - end, wanted) == 0 &&
-           (len == end || path[len - end - 1] == '/');
-}
-
 static bool matches(const struct query *query, const struct route_collection *collection,
                     const json_t *object, bool by_path)
 {

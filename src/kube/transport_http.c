@@ -82,13 +82,13 @@ static void fill_headers(struct headers *headers, const struct kube_request *req
     }
 }
 
-static int request(void *self, const struct kube_request *request, int *status, char **body,
-                   size_t *body_len, struct error **err)
+/* With ON_DATA the body of a good answer goes there piece by piece. */
+static int send_call(struct transport *transport, const struct kube_request *request,
+                bool (*on_data)(void *arg, const char *data, size_t len), void *arg,
+                struct http_reply *reply, struct error **err)
 {
-    struct transport *transport = self;
     CLEANUP(headers) struct headers headers = {0};
     CLEANUP(str) char *url = xasprintf("%s%s", transport->base, request->path);
-    CLEANUP(http_reply) struct http_reply reply = {0};
 
     fill_headers(&headers, request);
     struct http_call call = {
@@ -99,9 +99,21 @@ static int request(void *self, const struct kube_request *request, int *status, 
         .body_len = request->body_len,
         .timeout_ms = request->timeout_ms,
         .cancel = request->cancel,
+        .on_data = on_data,
+        .arg = arg,
     };
-    if (refresh_token(transport, err) == -1 ||
-        http_client_send(transport->http, &call, &reply, err) == -1)
+    if (refresh_token(transport, err) == -1)
+        return -1;
+    return http_client_send(transport->http, &call, reply, err);
+}
+
+static int request(void *self, const struct kube_request *request, int *status, char **body,
+                   size_t *body_len, struct error **err)
+{
+    struct transport *transport = self;
+    CLEANUP(http_reply) struct http_reply reply = {0};
+
+    if (send_call(transport, request, NULL, NULL, &reply, err) == -1)
         return -1;
     *status = reply.status;
     *body_len = reply.body_len;
@@ -130,24 +142,9 @@ static int stream(void *self, const struct kube_request *request, int *status,
                   struct error **err)
 {
     struct transport *transport = self;
-    CLEANUP(headers) struct headers headers = {0};
-    CLEANUP(str) char *url = xasprintf("%s%s", transport->base, request->path);
     struct relay relay = {.status = status, .on_data = on_data, .arg = arg};
 
-    fill_headers(&headers, request);
-    struct http_call call = {
-        .method = request->method,
-        .url = url,
-        .headers = headers.list,
-        .body = request->body,
-        .body_len = request->body_len,
-        .timeout_ms = request->timeout_ms,
-        .cancel = request->cancel,
-        .on_data = relay_data,
-        .arg = &relay,
-    };
-    if (refresh_token(transport, err) == -1 ||
-        http_client_send(transport->http, &call, &relay.reply, err) == -1)
+    if (send_call(transport, request, relay_data, &relay, &relay.reply, err) == -1)
         return -1;
     *status = relay.reply.status;
     if (*status >= 300)

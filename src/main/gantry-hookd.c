@@ -17,7 +17,6 @@
 
 #include <inttypes.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,40 +73,14 @@ static int find_facts(void *arg, const char *uuid, const char *name, struct fact
     return read_context(path, out, err);
 }
 
-static void *wait_for_signal(void *arg)
-{
-    sigset_t set;
-    int sig;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigwait(&set, &sig);
-    cancel_request(arg);
-    return NULL;
-}
-
 static int serve(const struct hook_server_options *options, int64_t timeout_s, struct error **err)
 {
     CLEANUP(cancel) struct cancel *cancel = cancel_new();
     struct hook_server *server = NULL;
     uint64_t edited = 0, refused = 0;
-    pthread_t id;
-    sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    if (hook_server_start(options, &server, err) == -1)
+    if (cancel_on_signals(cancel, err) == -1 || hook_server_start(options, &server, err) == -1)
         return -1;
-
-    int sys = pthread_create(&id, NULL, wait_for_signal, cancel);
-    if (sys != 0) {
-        hook_server_stop(server);
-        return error_sys(err, sys, "cannot start a thread");
-    }
-    pthread_detach(id); /* it ends with the program */
     log_info("listening: socket=%s", options->socket_path);
 
     struct deadline deadline =

@@ -104,18 +104,6 @@ static int fit_claims(struct vm_run *run, bool *left, struct error **err)
     return 0;
 }
 
-static int make_missing(struct vm_run *run, struct error **err)
-{
-    json_auto_t *claims = NULL;
-
-    if (volumes_list(run, &claims, err) == -1)
-        return -1;
-    for (size_t i = 0; i < json_array_size(claims); i++)
-        if (!json_is_object(json_array_get(claims, i)) && volumes_create(run, i, err) == -1)
-            return -1;
-    return 0;
-}
-
 /* The step's tasks in the order of the disks; what is known stays. */
 static void fit_tasks(const struct machine *machine, json_t *step)
 {
@@ -160,7 +148,7 @@ int disk_shape_follow(struct vm_run *run, bool *same, struct error **err)
         return -1;
     if (left)
         return 0;
-    if (make_missing(run, err) == -1)
+    if (volumes_create_missing(run, err) == -1)
         return -1;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         fit_tasks(run->machine, vm_status_step(run->status, names[i]));

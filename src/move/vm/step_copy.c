@@ -41,13 +41,8 @@ enum {
 
 int create_data_volumes_run(struct vm_run *run, bool *done, struct error **err)
 {
-    json_auto_t *claims = NULL;
-
-    if (volumes_list(run, &claims, err) == -1)
+    if (volumes_create_missing(run, err) == -1)
         return -1;
-    for (size_t i = 0; i < json_array_size(claims); i++)
-        if (!json_is_object(json_array_get(claims, i)) && volumes_create(run, i, err) == -1)
-            return -1;
     *done = true;
     return 0;
 }

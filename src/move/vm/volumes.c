@@ -74,7 +74,8 @@ static json_t *claim_manifest(struct vm_run *run, size_t index, const json_t *de
     return claim;
 }
 
-int volumes_create(struct vm_run *run, size_t index, struct error **err)
+/* Makes the claim of disk INDEX. */
+static int create_claim(struct vm_run *run, size_t index, struct error **err)
 {
     const struct machine_disk *disk = &run->machine->disks.ptr[index];
     const json_t *destination = mapping_find_storage(&run->view->storages, disk);
@@ -90,6 +91,18 @@ int volumes_create(struct vm_run *run, size_t index, struct error **err)
     if (kube_create(run->view->room->client, &KIND_PVC, vm_run_target_ns(run), claim, NULL, err) ==
         -1)
         return error_wrap(err, "cannot make a volume for disk \"%s\"", disk->name);
+    return 0;
+}
+
+int volumes_create_missing(struct vm_run *run, struct error **err)
+{
+    json_auto_t *claims = NULL;
+
+    if (volumes_list(run, &claims, err) == -1)
+        return -1;
+    for (size_t i = 0; i < json_array_size(claims); i++)
+        if (!json_is_object(json_array_get(claims, i)) && create_claim(run, i, err) == -1)
+            return -1;
     return 0;
 }
 

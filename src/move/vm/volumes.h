@@ -10,8 +10,8 @@
  * where a disk has none.  A new array of references. */
 int volumes_list(struct vm_run *run, json_t **claims, struct error **err);
 
-/* Makes the claim of disk INDEX. */
-int volumes_create(struct vm_run *run, size_t index, struct error **err);
+/* Makes the claims that are not there yet. */
+int volumes_create_missing(struct vm_run *run, struct error **err);
 
 /* True if the claim is of mode Block. */
 bool volume_is_block(const json_t *claim);
