@@ -448,7 +448,7 @@ leaves_no_mounts() {
     ! grep "$work" /proc/mounts
 }
 
-plan 24
+plan 25
 it "moves every byte of every disk" moves_every_byte
 it "keeps a hook's output, with the keys playbooks know" keeps_a_hooks_output
 it "names a broken playbook" names_a_broken_playbook

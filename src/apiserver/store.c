@@ -365,7 +365,7 @@ int store_open(const struct store_options *options, struct store **out, struct e
     memcpy(store->mark + 1, uuid, strlen(uuid));
     store->mark[1 + strlen(uuid)] = '"';
 
-    if (disk_open(options, &store->disk, err) == -1 ||
+    if (store_disk_open(options, &store->disk, err) == -1 ||
         disk_load(store->disk, load_object, store, &store->version, err) == -1)
         return -1;
     memory_set_version(store->memory, store->version);
@@ -388,7 +388,7 @@ void store_close(struct store *store)
     pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->lock);
     thread_join(&store->writer);
-    disk_close(store->disk);
+    store_disk_close(store->disk);
     memory_free(store->memory);
     pthread_mutex_destroy(&store->lock);
     pthread_cond_destroy(&store->wake);

@@ -210,21 +210,21 @@ static int open_database(struct disk *disk, struct error **err)
     return 0;
 }
 
-int disk_open(const struct store_options *options, struct disk **out, struct error **err)
+int store_disk_open(const struct store_options *options, struct disk **out, struct error **err)
 {
     struct disk *disk = xcalloc(1, sizeof(*disk));
 
     disk->path = xstrdup(options->path);
     disk->keys = seal_keys_open(options->key_path, err);
     if (disk->keys == NULL || open_database(disk, err) == -1) {
-        disk_close(disk);
+        store_disk_close(disk);
         return error_wrap(err, "store \"%s\"", options->path);
     }
     *out = disk;
     return 0;
 }
 
-void disk_close(struct disk *disk)
+void store_disk_close(struct disk *disk)
 {
     if (disk == NULL)
         return;

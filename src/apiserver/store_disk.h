@@ -10,8 +10,8 @@
 
 struct disk;
 
-int disk_open(const struct store_options *options, struct disk **out, struct error **err);
-void disk_close(struct disk *disk);
+int store_disk_open(const struct store_options *options, struct disk **out, struct error **err);
+void store_disk_close(struct disk *disk);
 
 /* Calls EACH for every object there is, and returns the newest resourceVersion in *VERSION.
  * EACH takes OBJECT. */

@@ -52,10 +52,10 @@ static int read_saved(const struct store_options *from, struct saved *saved, str
 {
     struct disk *disk = NULL;
 
-    if (disk_open(from, &disk, err) == -1)
+    if (store_disk_open(from, &disk, err) == -1)
         return -1;
     int result = disk_load(disk, add_object, saved, &saved->version, err);
-    disk_close(disk);
+    store_disk_close(disk);
     return result;
 }
 

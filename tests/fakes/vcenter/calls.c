@@ -198,7 +198,7 @@ static bool is_allocated(struct disk *disk, size_t layers, size_t block)
     size_t size = left < DISK_BLOCK ? (size_t)left : DISK_BLOCK;
     CLEANUP(error) struct error *err = NULL;
 
-    if (disk_read(disk, layers, data, size, offset, &err) == -1)
+    if (disk_read_layers(disk, layers, data, size, offset, &err) == -1)
         return true;
     for (size_t i = 0; i < size; i++)
         if (data[i] != 0)

@@ -126,7 +126,7 @@ static int save(struct disk *disk, const char *path, struct error **err)
     for (uint64_t at = 0; result == 0 && at < disk->capacity; at += DISK_BLOCK) {
         size_t len = disk->capacity - at < DISK_BLOCK ? (size_t)(disk->capacity - at) : DISK_BLOCK;
 
-        result = disk_read(disk, 0, data, len, at, err);
+        result = disk_read_layers(disk, 0, data, len, at, err);
         if (result == 0 && memcmp(data, zeros, len) != 0)
             result = fd_pwrite_all(fd, data, len, at, path, err);
     }

@@ -92,7 +92,7 @@ void disk_reset(struct disk *disk)
     free(disk->written);
 }
 
-int disk_read(struct disk *disk, size_t layers, void *data, size_t len, uint64_t offset,
+int disk_read_layers(struct disk *disk, size_t layers, void *data, size_t len, uint64_t offset,
               struct error **err)
 {
     size_t top = layers == 0 || layers > disk->layers.len ? disk->layers.len : layers;
@@ -130,7 +130,7 @@ static int write_block(struct disk *disk, const char *data, size_t len, uint64_t
     if (layer->present != NULL && layer->present[block] == 0) { /* a whole block comes up first */
         size_t size = (size_t)block_bytes(disk, block);
         char *old = xmalloc(size);
-        int result = disk_read(disk, 0, old, size, start, err);
+        int result = disk_read_layers(disk, 0, old, size, start, err);
 
         if (result == 0)
             result = fd_pwrite_all(layer->fd, old, size, start, "disk", err);

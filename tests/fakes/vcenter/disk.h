@@ -46,7 +46,7 @@ void disk_reset(struct disk *disk);
 size_t disk_blocks(const struct disk *disk);
 
 /* Reads what is there with the first LAYERS layers only (0: all of them). */
-int disk_read(struct disk *disk, size_t layers, void *data, size_t len, uint64_t offset,
+int disk_read_layers(struct disk *disk, size_t layers, void *data, size_t len, uint64_t offset,
               struct error **err);
 int disk_write(struct disk *disk, const void *data, size_t len, uint64_t offset,
                struct error **err);

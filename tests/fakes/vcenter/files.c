@@ -87,7 +87,7 @@ static bool read_piece(struct fake_vcenter *fake, const char *path, const char *
     LOCK_SCOPE(&fake->lock);
     struct disk *disk = find_file(fake, path, datastore, &machine);
 
-    if (disk == NULL || disk_read(disk, 1, data, len, offset, &err) == -1)
+    if (disk == NULL || disk_read_layers(disk, 1, data, len, offset, &err) == -1)
         return false;
     fake->served += len;
     return true;
