@@ -35,11 +35,13 @@ enum {
 struct housekeeping {
     struct apiserver *server;
     struct thread thread;
+    pthread_mutex_t working; /* held while objects are looked at; before lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct note_list notes; /* guarded by lock, also the next */
+    struct note_list notes; /* guarded by lock, also the next two */
     bool stopping;
-    struct note_list waiting; /* the thread's: looked at and not finished */
+    unsigned era; /* notes of an earlier one are about what is not there any more */
+    struct note_list waiting; /* looked at and not finished; guarded by working or lock */
     int64_t retry_ms;
 };
 
@@ -180,7 +182,7 @@ static void note_everything(struct housekeeping *housekeeping)
 
 /* Waits for notes, and takes them together with those that were not finished. */
 static bool take_notes(struct housekeeping *housekeeping, struct deadline until,
-                       struct note_list *notes)
+                       struct note_list *notes, unsigned *era)
 {
     LOCK_SCOPE(&housekeeping->lock);
     bool timed_out = false;
@@ -198,7 +200,32 @@ static bool take_notes(struct housekeeping *housekeeping, struct deadline until,
     for (size_t i = 0; i < housekeeping->waiting.len; i++)
         note_list_push(notes, housekeeping->waiting.ptr[i]);
     note_list_reset(&housekeeping->waiting);
+    *era = housekeeping->era;
     return !housekeeping->stopping;
+}
+
+static bool is_now(struct housekeeping *housekeeping, unsigned era)
+{
+    LOCK_SCOPE(&housekeeping->lock);
+
+    return era == housekeeping->era;
+}
+
+void housekeeping_hold(struct housekeeping *housekeeping)
+{
+    pthread_mutex_lock(&housekeeping->working);
+}
+
+void housekeeping_start_over(struct housekeeping *housekeeping)
+{
+    {
+        LOCK_SCOPE(&housekeeping->lock);
+        note_list_free_all(&housekeeping->notes);
+        note_list_free_all(&housekeeping->waiting);
+        housekeeping->era++;
+    }
+    note_everything(housekeeping);
+    pthread_mutex_unlock(&housekeeping->working);
 }
 
 static void *housekeeping_main(void *arg)
@@ -206,12 +233,15 @@ static void *housekeeping_main(void *arg)
     struct housekeeping *housekeeping = arg;
     struct note_list notes = {0};
     struct deadline expire = deadline_after(EXPIRE_EVERY_MS);
+    unsigned era = 0;
 
     note_everything(housekeeping);
     expire_events(housekeeping->server); /* who is started every day would keep them for ever */
-    while (take_notes(housekeeping, expire, &notes)) {
-        if (notes.len > 0)
+    while (take_notes(housekeeping, expire, &notes, &era)) {
+        pthread_mutex_lock(&housekeeping->working);
+        if (notes.len > 0 && is_now(housekeeping, era))
             collect(housekeeping->server, &notes, &housekeeping->waiting);
+        pthread_mutex_unlock(&housekeeping->working);
         note_list_free_all(&notes);
         if (deadline_is_over(expire)) {
             expire_events(housekeeping->server);
@@ -229,6 +259,7 @@ int housekeeping_start(struct apiserver *server, struct housekeeping **out, stru
     housekeeping->server = server;
     housekeeping->retry_ms = RETRY_MS;
     pthread_mutex_init(&housekeeping->lock, NULL);
+    pthread_mutex_init(&housekeeping->working, NULL);
     cond_init(&housekeeping->wake);
     *out = housekeeping;
     if (thread_start(&housekeeping->thread, "housekeeping", housekeeping_main, housekeeping, err) ==
@@ -252,6 +283,7 @@ void housekeeping_stop(struct housekeeping *housekeeping)
     note_list_free_all(&housekeeping->notes);
     note_list_free_all(&housekeeping->waiting);
     pthread_mutex_destroy(&housekeeping->lock);
+    pthread_mutex_destroy(&housekeeping->working);
     pthread_cond_destroy(&housekeeping->wake);
     free(housekeeping);
 }

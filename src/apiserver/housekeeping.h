@@ -21,5 +21,10 @@ void housekeeping_stop(struct housekeeping *housekeeping);
 void housekeeping_notice(struct housekeeping *housekeeping, const char *group, const char *plural,
                          const json_t *object, bool is_removed);
 
+/* Holds the thread, while everything is replaced: what it has begun is finished when this returns. */
+void housekeeping_hold(struct housekeeping *housekeeping);
+/* Lets it go on, as after a start: it forgets what it was told and looks at everything. */
+void housekeeping_start_over(struct housekeeping *housekeeping);
+
 /* Makes what every namespace has: service account "default" and config map "kube-root-ca.crt". */
 void housekeeping_furnish(struct apiserver *server, const char *ns);

@@ -4,6 +4,7 @@
 
 #include "apiserver/bootstrap.h"
 #include "apiserver/call.h"
+#include "apiserver/housekeeping.h"
 #include "apiserver/server.h"
 #include "base/array.h"
 #include "base/error.h"
@@ -59,6 +60,19 @@ static json_t *backup(struct apiserver *server, struct error **err)
     return backup_into(server, BACKUP, err);
 }
 
+/* Nobody tidies up after objects that a restore brings back. */
+static int restore_store(struct apiserver *server, const struct store_options *from,
+                         struct store_restored *count, struct error **err)
+{
+    housekeeping_hold(server->housekeeping);
+    int result = store_restore(server->store, from, count, err) == -1 ||
+                         bootstrap_serve_definitions(server, err) == -1
+                     ? -1
+                     : 0;
+    housekeeping_start_over(server->housekeeping);
+    return result;
+}
+
 static json_t *restore(struct apiserver *server, struct error **err)
 {
     CLEANUP(str) char *dir = path_join(server->dir, RESTORE);
@@ -73,8 +87,8 @@ static json_t *restore(struct apiserver *server, struct error **err)
     }
     /* what is there now is not lost: one restore back */
     json_auto_t *before = backup_into(server, "before-restore", err);
-    if (before == NULL || store_restore(server->store, &from, &count, err) == -1 ||
-        bootstrap_serve_definitions(server, err) == -1 || dir_remove(dir, err) == -1)
+    if (before == NULL || restore_store(server, &from, &count, err) == -1 ||
+        dir_remove(dir, err) == -1)
         return NULL;
     return obj_pack("{s:I, s:I, s:s}", "written", (json_int_t)count.written, "removed",
                     (json_int_t)count.removed, "before", obj_str(before, "state", ""));
@@ -134,18 +148,17 @@ static int move_in(const char *from, const char *to, const char *name, struct er
     return move_file(old, new, err);
 }
 
-/* The backup must be whole before anything is moved. */
+/* The backup must be whole before anything is moved, and must not give out again the versions that
+ * clients have seen of what it replaces. */
 static int check_backup(const char *state, const char *key, struct error **err)
 {
     const struct store_options options = {.path = state, .key_path = key};
-    struct store *store = NULL;
+    CLEANUP(store) struct store *store = NULL;
 
-    if (store_open(&options, &store, err) == -1) {
-        error_wrap(err, "the backup that is to be restored");
-        return error_hint(err, "remove the folder \"restore\" to start without it");
-    }
-    store_close(store);
-    return 0;
+    if (store_open(&options, &store, err) == 0 && store_advance(store, err) == 0)
+        return 0;
+    error_wrap(err, "the backup that is to be restored");
+    return error_hint(err, "remove the folder \"restore\" to start without it");
 }
 
 int keeping_take_place(const char *dir, struct error **err)

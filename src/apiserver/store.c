@@ -13,6 +13,7 @@
 #define LOG_COMPONENT "store"
 
 #include "apiserver/store_disk.h"
+#include "apiserver/store_load.h"
 #include "apiserver/store_memory.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -32,16 +33,21 @@ enum {
     MAX_GROUP = 256,
     MAX_OBJECT_BYTES = 16 * 1024 * 1024,
     MARK_SIZE = UUID_TEXT_SIZE + 2,
+    FORGET_STEP = 1024,              /* versions behind which the history on disk is cut together */
+    ADVANCE = 1000 * 1000 * 1000,    /* versions: a day of 10,000 writes a second */
 };
 
-enum write_kind { WRITE_OBJECT, WRITE_BACKUP, WRITE_ROTATE };
+enum write_kind { WRITE_OBJECT, WRITE_TOGETHER, WRITE_BACKUP, WRITE_ROTATE, WRITE_ADVANCE };
 
 /* One caller's wish, on its stack. */
 struct write {
     enum write_kind kind;
     const struct store_change *change;
     const char *path, *key_path; /* of a backup */
+    int (*plan)(void *arg, struct store_change_list *changes, struct error **err);
+    void *arg;           /* of plan */
     char *key;           /* namespace/name */
+    bool follows_removal; /* of the same object, by the change before it */
     struct buf text;     /* with the mark */
     const char *uid;
     json_t *labels;      /* a reference, or NULL */
@@ -62,6 +68,7 @@ struct store {
     struct write *first, *last; /* guarded by lock, also the next */
     bool closing;
     uint64_t version; /* the writer's count, ahead of memory's while a group is written */
+    uint64_t forgotten; /* changes up to this version are not in the history on disk; the writer's */
     _Atomic uint64_t writes, commits, failed, commit_us;
 };
 
@@ -119,24 +126,54 @@ static int submit(struct store *store, struct write *write, struct error **err)
     return write->result;
 }
 
+static int write_init(struct store *store, const struct store_change *change, struct write *write,
+                      struct error **err)
+{
+    *write = (struct write){.kind = WRITE_OBJECT, .change = change};
+    if (format_object(store, change, write, err) == -1)
+        return -1;
+    write->key = xasprintf("%s/%s", change->ns == NULL ? "" : change->ns, change->name);
+    return 0;
+}
+
+static void write_reset(struct write *write)
+{
+    object_unref(write->made);
+    json_decref(write->labels);
+    error_free(write->err);
+    buf_reset(&write->text);
+    free(write->key);
+}
+
 int store_write(struct store *store, const struct store_change *change, struct object **out,
                 struct error **err)
 {
-    struct write write = {.kind = WRITE_OBJECT, .change = change};
+    struct write write;
+    int result = write_init(store, change, &write, err);
 
-    if (format_object(store, change, &write, err) == -1) {
-        buf_reset(&write.text);
-        return -1;
-    }
-    write.key = xasprintf("%s/%s", change->ns == NULL ? "" : change->ns, change->name);
-    int result = submit(store, &write, err);
+    if (result == 0)
+        result = submit(store, &write, err);
     if (result == 0 && out != NULL)
         *out = steal(&write.made);
-    object_unref(write.made);
-    json_decref(write.labels);
-    buf_reset(&write.text);
-    free(write.key);
+    write_reset(&write);
     return result;
+}
+
+int store_write_together(struct store *store,
+                         int (*plan)(void *arg, struct store_change_list *changes,
+                                     struct error **err),
+                         void *arg, struct error **err)
+{
+    struct write write = {.kind = WRITE_TOGETHER, .plan = plan, .arg = arg};
+
+    return submit(store, &write, err);
+}
+
+int store_advance(struct store *store, struct error **err)
+{
+    struct write write = {.kind = WRITE_ADVANCE};
+
+    return submit(store, &write, err);
 }
 
 int store_backup(struct store *store, const char *path, const char *key_path, struct error **err)
@@ -190,7 +227,8 @@ static int write_one(struct store *store, struct write *write, struct error **er
     const struct store_change *change = write->change;
     const char *table = memory_table_name(change->table);
     bool sealed = memory_table_is_sealed(change->table);
-    const struct object *current = memory_peek(change->table, write->key);
+    const struct object *current =
+        write->follows_removal ? NULL : memory_peek(change->table, write->key);
 
     if (check_change(change, current, err) == -1)
         return -1;
@@ -201,7 +239,7 @@ static int write_one(struct store *store, struct write *write, struct error **er
     } else {
         write->made->row = current->row;
         result = change->remove
-                     ? disk_delete(store->disk, write->made, err)
+                     ? disk_delete(store->disk, table, sealed, write->made, err)
                      : disk_update(store->disk, table, sealed, write->made, err);
     }
     if (result == 0)
@@ -235,7 +273,7 @@ static void fail_group(struct store *store, struct write **group, size_t count,
     }
 }
 
-static void publish_group(struct store *store, struct write **group, size_t count)
+static void publish(struct store *store, struct write **group, size_t count)
 {
     memory_begin(store->memory);
     for (size_t i = 0; i < count; i++) {
@@ -248,8 +286,19 @@ static void publish_group(struct store *store, struct write **group, size_t coun
     memory_end(store->memory, store->version);
     atomic_fetch_add(&store->writes, count);
     atomic_fetch_add(&store->commits, 1);
-    for (size_t i = 0; i < count; i++)
-        finish(group[i], 0);
+}
+
+/* What memory has forgotten is of no use on disk either. */
+static int forget_history(struct store *store, struct error **err)
+{
+    uint64_t forgotten = memory_forgotten(store->memory);
+
+    if (forgotten < store->forgotten + FORGET_STEP)
+        return 0;
+    if (disk_forget(store->disk, forgotten, err) == -1)
+        return -1;
+    store->forgotten = forgotten; /* should this group fail, the next step makes up for it */
+    return 0;
 }
 
 /* Commits the writes of a list of which no two concern the same object. */
@@ -279,17 +328,80 @@ static void commit_group(struct store *store, struct write **group, size_t count
             group[written++] = group[i];
     }
     if (result == 0 && written > 0)
-        result = disk_commit(store->disk, store->version, &err);
+        result = forget_history(store, &err) == -1
+                     ? -1
+                     : disk_commit(store->disk, store->version, &err);
     else if (result == 0)
         disk_rollback(store->disk);
     atomic_fetch_add(&store->commit_us, (uint64_t)(time_mono_us() - start_us));
     if (result == 0 && written > 0) {
-        publish_group(store, group, written);
+        publish(store, group, written);
+        for (size_t i = 0; i < written; i++)
+            finish(group[i], 0);
     } else if (result == -1) {
         disk_rollback(store->disk);
         store->version = before;
         fail_group(store, group, written == 0 ? count : written, err);
     }
+}
+
+/* Writes all of GROUP in one transaction. */
+static int commit_together(struct store *store, struct write **group, size_t count,
+                           struct error **err)
+{
+    uint64_t before = store->version;
+    int64_t start_us = time_mono_us();
+    int result = disk_begin(store->disk, err);
+
+    for (size_t i = 0; result == 0 && i < count; i++)
+        result = write_one(store, group[i], err);
+    if (result == 0)
+        result = forget_history(store, err);
+    if (result == 0)
+        result = disk_commit(store->disk, store->version, err);
+    atomic_fetch_add(&store->commit_us, (uint64_t)(time_mono_us() - start_us));
+    if (result == 0) {
+        publish(store, group, count);
+        return 0;
+    }
+    disk_rollback(store->disk);
+    store->version = before;
+    atomic_fetch_add(&store->failed, count);
+    return -1;
+}
+
+static int write_together(struct store *store, struct write *wish)
+{
+    struct store_change_list changes = {0};
+    int result = wish->plan(wish->arg, &changes, &wish->err);
+    struct write *writes = xcalloc(changes.len + 1, sizeof(*writes));
+    struct write **group = xcalloc(changes.len + 1, sizeof(struct write *));
+
+    for (size_t i = 0; i < changes.len && result == 0; i++) {
+        group[i] = &writes[i];
+        result = write_init(store, &changes.ptr[i], &writes[i], &wish->err);
+        writes[i].follows_removal = result == 0 && i > 0 && changes.ptr[i - 1].remove &&
+                                    changes.ptr[i - 1].table == changes.ptr[i].table &&
+                                    str_eq(writes[i - 1].key, writes[i].key);
+    }
+    if (result == 0 && changes.len > 0)
+        result = commit_together(store, group, changes.len, &wish->err);
+    for (size_t i = 0; i < changes.len; i++)
+        write_reset(&writes[i]);
+    free(group);
+    free(writes);
+    store_change_list_reset(&changes);
+    return result;
+}
+
+static int advance(struct store *store, struct error **err)
+{
+    if (disk_advance(store->disk, store->version + ADVANCE, err) == -1)
+        return -1;
+    store->version += ADVANCE;
+    memory_begin(store->memory);
+    memory_end(store->memory, store->version);
+    return 0;
 }
 
 static bool is_in_group(struct write **group, size_t count, const struct write *write)
@@ -331,25 +443,29 @@ static void *writer_main(void *arg)
     size_t count;
 
     while ((count = take_group(store, group)) > 0) {
-        if (group[0]->kind == WRITE_BACKUP)
-            finish(group[0], disk_backup(store->disk, group[0]->path, group[0]->key_path,
-                                         &group[0]->err));
-        else if (group[0]->kind == WRITE_ROTATE)
-            finish(group[0], disk_rotate_key(store->disk, &group[0]->err));
-        else
+        struct write *first = group[0];
+        switch (first->kind) {
+        case WRITE_OBJECT:
             commit_group(store, group, count);
+            break;
+        case WRITE_TOGETHER:
+            finish(first, write_together(store, first));
+            break;
+        case WRITE_BACKUP:
+            finish(first, disk_backup(store->disk, first->path, first->key_path, &first->err));
+            break;
+        case WRITE_ROTATE:
+            finish(first, disk_rotate_key(store->disk, &first->err));
+            break;
+        case WRITE_ADVANCE:
+            finish(first, advance(store, &first->err));
+            break;
+        }
     }
     return NULL;
 }
 
 /* --- Opening and closing ------------------------------------------------------------------------ */
-
-static void load_object(void *arg, const char *table, struct object *object)
-{
-    struct store *store = arg;
-
-    memory_load(memory_table(store->memory, table, false), object);
-}
 
 int store_open(const struct store_options *options, struct store **out, struct error **err)
 {
@@ -366,9 +482,9 @@ int store_open(const struct store_options *options, struct store **out, struct e
     store->mark[1 + strlen(uuid)] = '"';
 
     if (store_disk_open(options, &store->disk, err) == -1 ||
-        disk_load(store->disk, load_object, store, &store->version, err) == -1)
+        store_load(store->disk, store->memory, &store->version, err) == -1)
         return -1;
-    memory_set_version(store->memory, store->version);
+    store->forgotten = memory_forgotten(store->memory);
     if (thread_start(&store->writer, "store-writer", writer_main, store, err) == -1)
         return -1;
     struct store_stats stats;

@@ -78,6 +78,16 @@ struct store_change {
 int store_write(struct store *store, const struct store_change *change, struct object **out,
                 struct error **err);
 
+DEFINE_VECTOR(store_change_list, struct store_change)
+
+/* Many writes that become durable and visible together, or none of them.  PLAN says which: it runs
+ * while nobody else writes, and what its CHANGES point to must stay until this returns.  An object
+ * that is removed may be made anew by the change behind. */
+int store_write_together(struct store *store,
+                         int (*plan)(void *arg, struct store_change_list *changes,
+                                     struct error **err),
+                         void *arg, struct error **err);
+
 /* --- Watching --------------------------------------------------------------------------------- */
 
 enum store_event_type { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
@@ -114,10 +124,14 @@ struct store_restored {
     size_t written, removed;
 };
 
-/* Makes the store hold what the backup FROM holds, by ordinary writes; FROM is read, and brought to
- * our layout if it is older.  After a failure it can be run again. */
+/* Makes the store hold what the backup FROM holds: what differs is created, replaced or removed, all
+ * of it at once or nothing.  FROM is read, and brought to our layout if it is older. */
 int store_restore(struct store *store, const struct store_options *from,
                   struct store_restored *count, struct error **err);
+
+/* For a backup that takes the place of another store: its versions go on far beyond any that the
+ * other can have given out, and who watched that one lists again. */
+int store_advance(struct store *store, struct error **err);
 
 /* Seals everything with a new key; the old one is forgotten afterwards. */
 int store_rotate_key(struct store *store, struct error **err);

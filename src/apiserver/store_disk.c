@@ -1,11 +1,18 @@
-/* Layout 1:
+/* Layout 2:
  *
  *   meta(key, value)      'version': the newest resourceVersion, also of removed objects
+ *                         'forgotten': changes up to this version are not in the history
  *   objects(id, resource, ns, name, uid, rv, labels, key, data)
+ *   history(version, removed, resource, ns, name, uid, rv, labels, key, data, last)
  *
  * `key` is 0 for plain JSON text in `data`, else the number of the key it is sealed with.  Labels
  * have a column of their own so that loading parses nothing else.  PRAGMA user_version holds the
  * layout's number.
+ *
+ * A row of the history is what the change VERSION replaced or removed, the last state of what was
+ * removed in `last`: with the objects themselves that is all a watch needs to go on over a restart,
+ * and creating an object adds nothing to it.  Old versions that are large are not kept (`data` is
+ * NULL): writing them twice would cost more than a list now and then.
  *
  * WAL with synchronous=FULL: each commit is an fsync of the log, so that an acknowledged write
  * survives power loss.
@@ -31,14 +38,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_SEALED = 16 * 1024 * 1024, CACHE_KIB = 4096, BUSY_MS = 5000 };
+enum {
+    MAX_SEALED = 16 * 1024 * 1024,
+    CACHE_KIB = 4096,
+    BUSY_MS = 5000,
+    MAX_KEPT_BYTES = 64 * 1024, /* of an old version in the history */
+};
 
 struct disk {
     sqlite3 *db;
     bool is_open; /* its tables were found to be in order */
     char *path;
     struct seal_keys *keys;
-    sqlite3_stmt *begin, *commit, *rollback, *insert, *update, *remove, *set_version;
+    sqlite3_stmt *begin, *commit, *rollback, *insert, *update, *remove, *keep, *set_version;
 };
 
 /* What makes each layout of the one before it; the first makes it of nothing.  A step is never
@@ -53,7 +65,15 @@ static const char layout_1[] =
     "INSERT INTO meta VALUES('version', 1);"
     "PRAGMA user_version = 1;";
 
-static const char *const layouts[] = {layout_1};
+static const char layout_2[] =
+    "CREATE TABLE history("
+    " version INTEGER PRIMARY KEY, removed INTEGER NOT NULL, resource TEXT NOT NULL,"
+    " ns TEXT NOT NULL, name TEXT NOT NULL, uid TEXT NOT NULL, rv INTEGER NOT NULL, labels TEXT,"
+    " key INTEGER NOT NULL, data BLOB, last BLOB);"
+    "INSERT INTO meta SELECT 'forgotten', value FROM meta WHERE key = 'version';"
+    "PRAGMA user_version = 2;";
+
+static const char *const layouts[] = {layout_1, layout_2};
 enum { LAYOUT_VERSION = ARRAY_SIZE(layouts) };
 
 static int disk_error(struct disk *disk, struct error **err, const char *what)
@@ -181,7 +201,11 @@ static int prepare_all(struct disk *disk, struct error **err)
         prepare(disk, &disk->update,
                 "UPDATE objects SET rv = ?5, labels = ?6, key = ?7, data = ?8 WHERE id = ?9",
                 err) == -1 ||
-        prepare(disk, &disk->remove, "DELETE FROM objects WHERE id = ?1", err) == -1)
+        prepare(disk, &disk->remove, "DELETE FROM objects WHERE id = ?1", err) == -1 ||
+        prepare(disk, &disk->keep,
+                "INSERT INTO history SELECT ?1, ?2, resource, ns, name, uid, rv, labels, key,"
+                " CASE WHEN length(data) <= ?3 THEN data END, ?4 FROM objects WHERE id = ?5",
+                err) == -1)
         return -1;
     return prepare(disk, &disk->set_version, "UPDATE meta SET value = ?1 WHERE key = 'version'",
                    err);
@@ -234,6 +258,7 @@ void store_disk_close(struct disk *disk)
     sqlite3_finalize(disk->insert);
     sqlite3_finalize(disk->update);
     sqlite3_finalize(disk->remove);
+    sqlite3_finalize(disk->keep);
     sqlite3_finalize(disk->set_version);
     if (sqlite3_close(disk->db) != SQLITE_OK)
         log_error("the database did not close: %s", sqlite3_errmsg(disk->db));
@@ -256,35 +281,51 @@ static const char *column_text(sqlite3_stmt *statement, int column)
     return text == NULL ? "" : text;
 }
 
-/* Makes the object of the current row. */
-static int read_row(struct disk *disk, sqlite3_stmt *statement, struct object **out,
-                    struct error **err)
+/* A row's columns from its resource on have the same order in both tables. */
+struct row {
+    const char *table, *ns, *name, *uid, *labels;
+    int64_t key_id;
+    uint64_t version;
+};
+
+static struct row read_row(sqlite3_stmt *statement, int first)
 {
-    const char *table = column_text(statement, 1), *ns = column_text(statement, 2);
-    const char *name = column_text(statement, 3), *labels = column_text(statement, 6);
-    int64_t key_id = sqlite3_column_int64(statement, 7);
-    const char *data = sqlite3_column_blob(statement, 8);
-    size_t len = (size_t)sqlite3_column_bytes(statement, 8);
+    return (struct row){
+        .table = column_text(statement, first),
+        .ns = column_text(statement, first + 1),
+        .name = column_text(statement, first + 2),
+        .uid = column_text(statement, first + 3),
+        .version = (uint64_t)sqlite3_column_int64(statement, first + 4),
+        .labels = column_text(statement, first + 5),
+        .key_id = sqlite3_column_int64(statement, first + 6),
+    };
+}
+
+/* The object that ROW describes and whose text, sealed or not, is in COLUMN. */
+static int read_object(struct disk *disk, sqlite3_stmt *statement, const struct row *row,
+                       int column, struct object **out, struct error **err)
+{
+    const char *data = sqlite3_column_blob(statement, column);
+    size_t len = (size_t)sqlite3_column_bytes(statement, column);
     CLEANUP(buf) struct buf plain = BUF_INIT(MAX_SEALED);
     json_t *parsed = NULL;
 
-    if (key_id != 0) {
-        CLEANUP(str) char *context = seal_context(table, ns, name);
-        const unsigned char *key = seal_keys_find(disk->keys, key_id);
+    if (row->key_id != 0) {
+        CLEANUP(str) char *context = seal_context(row->table, row->ns, row->name);
+        const unsigned char *key = seal_keys_find(disk->keys, row->key_id);
         if (key == NULL)
             return error_set(err, ERROR_CORRUPT, "%s \"%s/%s\" is sealed with key %d, which the "
                                                  "key file does not have",
-                             table, ns, name, (int)key_id);
+                             row->table, row->ns, row->name, (int)row->key_id);
         if (crypto_open(key, context, data, len, &plain, err) == -1)
-            return error_wrap(err, "%s \"%s/%s\"", table, ns, name);
+            return error_wrap(err, "%s \"%s/%s\"", row->table, row->ns, row->name);
         data = plain.ptr;
         len = plain.len;
     }
-    if (*labels != '\0' && (parsed = obj_parse(labels, strlen(labels), err)) == NULL)
-        return error_wrap(err, "labels of %s \"%s/%s\"", table, ns, name);
-    *out = object_new(ns, name, column_text(statement, 4),
-                      (uint64_t)sqlite3_column_int64(statement, 5), data, len, parsed);
-    (*out)->row = sqlite3_column_int64(statement, 0);
+    if (*row->labels != '\0' &&
+        (parsed = obj_parse(row->labels, strlen(row->labels), err)) == NULL)
+        return error_wrap(err, "labels of %s \"%s/%s\"", row->table, row->ns, row->name);
+    *out = object_new(row->ns, row->name, row->uid, row->version, data, len, parsed);
     return 0;
 }
 
@@ -302,16 +343,68 @@ int disk_load(struct disk *disk, void (*each)(void *arg, const char *table, stru
         return -1;
     while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
         struct object *object = NULL;
-        if (read_row(disk, statement, &object, err) == -1) {
+        struct row row = read_row(statement, 1);
+        if (read_object(disk, statement, &row, 8, &object, err) == -1) {
             sqlite3_finalize(statement);
             return -1;
         }
-        each(arg, column_text(statement, 1), object);
+        object->row = sqlite3_column_int64(statement, 0);
+        each(arg, row.table, object);
     }
     if (result != SQLITE_DONE)
         disk_error(disk, err, "cannot read the objects");
     sqlite3_finalize(statement);
     *version = (uint64_t)newest;
+    return result == SQLITE_DONE ? 0 : -1;
+}
+
+/* The change of the current row of the history. */
+static int read_change(struct disk *disk, sqlite3_stmt *statement, struct disk_change *change,
+                       struct error **err)
+{
+    struct row row = read_row(statement, 2);
+
+    *change = (struct disk_change){
+        .table = row.table, .version = (uint64_t)sqlite3_column_int64(statement, 0)};
+    if (sqlite3_column_type(statement, 9) != SQLITE_NULL &&
+        read_object(disk, statement, &row, 9, &change->old, err) == -1)
+        return -1;
+    if (sqlite3_column_int64(statement, 1) == 0 || change->old == NULL)
+        return 0;
+    row.version = change->version;
+    if (sqlite3_column_type(statement, 10) != SQLITE_NULL &&
+        read_object(disk, statement, &row, 10, &change->last, err) == 0)
+        return 0;
+    object_unref(steal(&change->old));
+    return *err == NULL ? 0 : -1;
+}
+
+int disk_load_history(struct disk *disk,
+                      void (*each)(void *arg, const struct disk_change *change), void *arg,
+                      uint64_t *forgotten, struct error **err)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t until = 0;
+    int result;
+
+    if (read_number(disk, "SELECT value FROM meta WHERE key = 'forgotten'", &until, err) == -1 ||
+        prepare(disk, &statement,
+                "SELECT version, removed, resource, ns, name, uid, rv, labels, key, data, last"
+                " FROM history ORDER BY version",
+                err) == -1)
+        return -1;
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct disk_change change;
+        if (read_change(disk, statement, &change, err) == -1) {
+            sqlite3_finalize(statement);
+            return -1;
+        }
+        each(arg, &change);
+    }
+    if (result != SQLITE_DONE)
+        disk_error(disk, err, "cannot read the history");
+    sqlite3_finalize(statement);
+    *forgotten = (uint64_t)until;
     return result == SQLITE_DONE ? 0 : -1;
 }
 
@@ -342,35 +435,63 @@ void disk_rollback(struct disk *disk)
         log_warn_error(err, "store");
 }
 
+/* What goes into the database of OBJECT: its text, or that sealed into CIPHER. */
+static int seal_object(struct disk *disk, const char *table, bool sealed,
+                       const struct object *object, struct buf *cipher, struct span *data,
+                       int64_t *key_id, struct error **err)
+{
+    *key_id = 0;
+    *data = (struct span){object->text, object->len};
+    if (!sealed)
+        return 0;
+    CLEANUP(str) char *context = seal_context(table, object->ns, object->name);
+    const unsigned char *key = seal_keys_current(disk->keys, key_id);
+    if (crypto_seal(key, context, object->text, object->len, cipher, err) == -1)
+        return -1;
+    *data = buf_span(cipher);
+    return 0;
+}
+
 /* Binds what insert and update have in common, and runs it. */
 static int write_object(struct disk *disk, sqlite3_stmt *statement, const char *table, bool sealed,
                         const struct object *object, struct error **err)
 {
     CLEANUP(buf) struct buf cipher = BUF_INIT(MAX_SEALED);
     CLEANUP(str) char *labels = object->labels == NULL ? NULL : obj_format(object->labels);
-    int64_t key_id = 0;
-    const void *data = object->text;
-    size_t len = object->len;
+    int64_t key_id;
+    struct span data;
 
-    if (sealed) {
-        CLEANUP(str) char *context = seal_context(table, object->ns, object->name);
-        const unsigned char *key = seal_keys_current(disk->keys, &key_id);
-        if (crypto_seal(key, context, object->text, object->len, &cipher, err) == -1)
-            return -1;
-        data = cipher.ptr;
-        len = cipher.len;
-    }
+    if (seal_object(disk, table, sealed, object, &cipher, &data, &key_id, err) == -1)
+        return -1;
     sqlite3_bind_int64(statement, 5, (sqlite3_int64)object->rv);
     if (labels == NULL)
         sqlite3_bind_null(statement, 6);
     else
         sqlite3_bind_text(statement, 6, labels, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 7, key_id);
-    sqlite3_bind_blob64(statement, 8, data, len, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 8, data.ptr, data.len, SQLITE_STATIC);
     if (fault("store.write"))
         return error_sys(err, EIO, "cannot write an object");
     int result = run(disk, statement, "cannot write an object", err);
     sqlite3_clear_bindings(statement);
+    return result;
+}
+
+/* Puts what OBJECT's version replaces into the history; LAST, unless its pointer is NULL, is the
+ * last state of what is removed. */
+static int keep_old(struct disk *disk, const struct object *object, struct span last,
+                    struct error **err)
+{
+    sqlite3_bind_int64(disk->keep, 1, (sqlite3_int64)object->rv);
+    sqlite3_bind_int64(disk->keep, 2, last.ptr != NULL);
+    sqlite3_bind_int64(disk->keep, 3, MAX_KEPT_BYTES);
+    if (last.ptr == NULL || last.len > MAX_KEPT_BYTES)
+        sqlite3_bind_null(disk->keep, 4);
+    else
+        sqlite3_bind_blob64(disk->keep, 4, last.ptr, last.len, SQLITE_STATIC);
+    sqlite3_bind_int64(disk->keep, 5, object->row);
+    int result = run(disk, disk->keep, "cannot keep an old version", err);
+    sqlite3_clear_bindings(disk->keep);
     return result;
 }
 
@@ -387,19 +508,57 @@ int disk_insert(struct disk *disk, const char *table, bool sealed, struct object
     return 0;
 }
 
-int disk_update(struct disk *disk, const char *table, bool sealed, const struct object *object,
-                struct error **err)
+static int replace_row(struct disk *disk, const char *table, bool sealed,
+                       const struct object *object, struct error **err)
 {
     sqlite3_bind_int64(disk->update, 9, object->row);
     return write_object(disk, disk->update, table, sealed, object, err);
 }
 
-int disk_delete(struct disk *disk, const struct object *object, struct error **err)
+int disk_update(struct disk *disk, const char *table, bool sealed, const struct object *object,
+                struct error **err)
 {
+    if (keep_old(disk, object, (struct span){NULL, 0}, err) == -1)
+        return -1;
+    return replace_row(disk, table, sealed, object, err);
+}
+
+int disk_delete(struct disk *disk, const char *table, bool sealed, const struct object *object,
+                struct error **err)
+{
+    CLEANUP(buf) struct buf cipher = BUF_INIT(MAX_SEALED);
+    struct span last;
+    int64_t key_id;
+
+    if (seal_object(disk, table, sealed, object, &cipher, &last, &key_id, err) == -1 ||
+        keep_old(disk, object, last, err) == -1)
+        return -1;
     sqlite3_bind_int64(disk->remove, 1, object->row);
     if (fault("store.write"))
         return error_sys(err, EIO, "cannot remove an object");
     return run(disk, disk->remove, "cannot remove an object", err);
+}
+
+int disk_forget(struct disk *disk, uint64_t version, struct error **err)
+{
+    CLEANUP(str) char *sql = xasprintf("DELETE FROM history WHERE version <= %llu;"
+                                       "UPDATE meta SET value = %llu WHERE key = 'forgotten';",
+                                       (unsigned long long)version, (unsigned long long)version);
+
+    return run_sql(disk, sql, "cannot forget old versions", err);
+}
+
+int disk_advance(struct disk *disk, uint64_t version, struct error **err)
+{
+    sqlite3_bind_int64(disk->set_version, 1, (sqlite3_int64)version);
+    if (disk_begin(disk, err) == -1)
+        return -1;
+    if (run(disk, disk->set_version, "cannot write", err) == 0 &&
+        disk_forget(disk, version, err) == 0 &&
+        run(disk, disk->commit, "cannot commit", err) == 0)
+        return 0;
+    disk_rollback(disk);
+    return -1;
 }
 
 /* --- Keeping ---------------------------------------------------------------------------------- */
@@ -417,9 +576,13 @@ static int reseal_rows(struct disk *disk, struct error **err)
         return -1;
     while (!failed && (result = sqlite3_step(statement)) == SQLITE_ROW) {
         CLEANUP(object) struct object *object = NULL;
-        CLEANUP(str) char *table = xstrdup(column_text(statement, 1));
-        failed = read_row(disk, statement, &object, err) == -1 ||
-                 disk_update(disk, table, true, object, err) == -1;
+        struct row row = read_row(statement, 1);
+        CLEANUP(str) char *table = xstrdup(row.table);
+        failed = read_object(disk, statement, &row, 8, &object, err) == -1;
+        if (failed)
+            break;
+        object->row = sqlite3_column_int64(statement, 0);
+        failed = replace_row(disk, table, true, object, err) == -1;
     }
     if (!failed && result != SQLITE_DONE) {
         disk_error(disk, err, "cannot read the sealed objects");
@@ -437,7 +600,10 @@ int disk_rotate_key(struct disk *disk, struct error **err)
         return -1;
     if (disk_begin(disk, err) == -1)
         return -1;
+    /* Old versions that were sealed go with their key: who watches secrets lists them again. */
     if (reseal_rows(disk, err) == -1 ||
+        run_sql(disk, "UPDATE history SET data = NULL, last = NULL WHERE key != 0",
+                "cannot forget sealed old versions", err) == -1 ||
         run(disk, disk->commit, "cannot commit the sealed objects", err) == -1) {
         disk_rollback(disk);
         return -1;

@@ -39,6 +39,8 @@ struct memory {
     struct map *tables;              /* guarded by table_lock */
     pthread_mutex_t table_lock;
     _Atomic uint64_t version;
+    uint64_t first_version; /* the history began behind it, constant after loading */
+    uint64_t forgotten;     /* the version of the last change that was forgotten; writer only */
     struct history_event *oldest;    /* of all tables, guarded by lock, also the rest */
     struct history_event *newest;
     size_t event_count;
@@ -107,6 +109,7 @@ static void forget_oldest(struct memory *memory)
     memory->event_count--;
     memory->event_bytes -= event_size(event);
     table->forgotten = event->version;
+    memory->forgotten = event->version;
     table->oldest = atomic_load(&event->next);
     event_unref(event);
 }
@@ -171,7 +174,7 @@ struct store_table *memory_table(struct memory *memory, const char *name, bool s
         table = xcalloc(1, sizeof(*table));
         table->memory = memory;
         table->name = xstrdup(name);
-        table->forgotten = memory_version(memory);
+        table->forgotten = memory->first_version; /* there was no change of it since */
         table->newest = event_new(table, table->forgotten);
         pthread_mutex_init(&table->watch_lock, NULL);
         map_put(memory->tables, name, table);
@@ -206,19 +209,32 @@ void memory_load(struct store_table *table, struct object *object)
     object_unref(sorted_put(&table->objects, object));
 }
 
-/* After loading: the history begins here. */
-void memory_set_version(struct memory *memory, uint64_t version)
+void memory_forget(struct store_table *table, uint64_t version)
+{
+    table->forgotten = version;
+    table->newest->version = version;
+}
+
+void memory_set_version(struct memory *memory, uint64_t version, uint64_t forgotten)
 {
     LOCK_SCOPE(&memory->table_lock);
     size_t pos = 0;
-    void *value = NULL;
+    void *table = NULL;
 
     atomic_store(&memory->version, version);
-    while (map_next(memory->tables, &pos, &value) != NULL) {
-        struct store_table *table = value;
-        table->forgotten = version;
-        table->newest->version = version;
-    }
+    memory->first_version = memory->forgotten = forgotten;
+    while (map_next(memory->tables, &pos, &table) != NULL)
+        memory_forget(table, forgotten);
+}
+
+uint64_t memory_table_forgotten(const struct store_table *table)
+{
+    return atomic_load(&table->forgotten);
+}
+
+uint64_t memory_forgotten(const struct memory *memory)
+{
+    return memory->forgotten;
 }
 
 uint64_t memory_version(const struct memory *memory)
@@ -236,25 +252,36 @@ void memory_begin(struct memory *memory)
     pthread_rwlock_wrlock(&memory->lock);
 }
 
-void memory_apply(struct store_table *table, enum store_event_type type, struct object *object)
+/* Takes EVENT's references. */
+static void append(struct store_table *table, const struct store_event *change)
 {
-    struct memory *memory = table->memory;
-    struct history_event *event = event_new(table, object->rv);
-
-    event->event.type = type;
-    event->event.object = object_ref(object);
-    if (type == STORE_DELETED)
-        event->event.old = sorted_remove(&table->objects, object->key);
-    else
-        event->event.old = sorted_put(&table->objects, object_ref(object));
-
+    struct history_event *event = event_new(table, change->object->rv);
     struct history_event *before = table->newest;
+
+    event->event = *change;
     atomic_store_explicit(&before->next, event_ref(event), memory_order_release);
     table->newest = event_ref(event);
     event_unref(before);
     if (table->oldest == NULL)
         table->oldest = event;
-    remember(memory, event);
+    remember(table->memory, event);
+}
+
+void memory_load_change(struct store_table *table, const struct store_event *event)
+{
+    append(table, event);
+}
+
+void memory_apply(struct store_table *table, enum store_event_type type, struct object *object)
+{
+    struct memory *memory = table->memory;
+    struct store_event event = {.type = type, .object = object_ref(object)};
+
+    if (type == STORE_DELETED)
+        event.old = sorted_remove(&table->objects, object->key);
+    else
+        event.old = sorted_put(&table->objects, object_ref(object));
+    append(table, &event);
     if (!table->changed) {
         table->changed = true;
         table_list_push(&memory->changed, table);

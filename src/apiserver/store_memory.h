@@ -33,10 +33,22 @@ void memory_table_names(struct memory *memory, struct str_list *names);
 const char *memory_table_name(const struct store_table *table);
 bool memory_table_is_sealed(const struct store_table *table);
 
-/* Puts a loaded object in without a change; before anybody else knows the memory. */
+/* The functions below, in this order, before anybody else knows the memory.  Puts a loaded object in
+ * without a change. */
 void memory_load(struct store_table *table, struct object *object);
-void memory_set_version(struct memory *memory, uint64_t version);
+/* VERSION is the newest; changes up to FORGOTTEN are not known. */
+void memory_set_version(struct memory *memory, uint64_t version, uint64_t forgotten);
+/* Of one table, more is not known. */
+void memory_forget(struct store_table *table, uint64_t version);
+/* A change that was before, the oldest first, of an object that is loaded or gone.  Takes EVENT's
+ * references. */
+void memory_load_change(struct store_table *table, const struct store_event *event);
+
+uint64_t memory_table_forgotten(const struct store_table *table);
+
 uint64_t memory_version(const struct memory *memory);
+/* Changes up to this version are forgotten; only for the thread that applies changes. */
+uint64_t memory_forgotten(const struct memory *memory);
 
 /* Begins and ends a group of changes that becomes visible at once, and wakes the watches. */
 void memory_begin(struct memory *memory);

@@ -1,6 +1,6 @@
-/* A backup is put back as ordinary writes: what differs is created, replaced or removed, each with a
- * new resourceVersion.  So watches see it like any other change, versions never go back, and a crash
- * in the middle leaves a store that can be read and a restore that can be run again. */
+/* A backup is put back as writes like any other, all of them in one transaction: what differs is
+ * created, replaced or removed, each with a new resourceVersion.  So watches see it, versions never go
+ * back, and nobody ever sees, nor does a crash leave, half of it. */
 #include "apiserver/store.h"
 
 #define LOG_COMPONENT "store"
@@ -16,14 +16,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES = 16 };
+DEFINE_VECTOR(value_list, json_t *)
 
 #define FIRST_TABLE "customresourcedefinitions.apiextensions.k8s.io"
 
-/* What is in the backup: table -> (namespace/name -> object). */
+/* What is in the backup: table -> (namespace/name -> object), and what must stay until it is written. */
 struct saved {
+    struct store *store;
     struct map *tables;
     uint64_t version;
+    struct value_list values;
+    struct object_list olds;
+    struct store_restored count;
 };
 
 static void free_object(void *object)
@@ -71,105 +75,117 @@ static bool is_same(const struct object *a, const struct object *b)
     return obj_eq(x, y);
 }
 
-/* One object becomes WANTED (NULL: it goes).  An object of the same name and another uid goes first.
- * Others may write meanwhile, so it looks again after a conflict. */
-static int put_back(struct store *store, struct store_table *table, const char *ns,
-                    const char *name, const struct object *wanted, struct store_restored *count,
-                    struct error **err)
+static void add_change(struct saved *saved, struct store_change_list *changes,
+                       struct store_table *table, struct object *old, const struct object *value,
+                       bool remove)
 {
-    json_auto_t *value = wanted == NULL ? NULL : object_parse(wanted);
+    const struct store_change change = {
+        .table = table,
+        .ns = value->ns,
+        .name = value->name,
+        .old = old,
+        .value = object_parse(value),
+        .remove = remove,
+    };
 
-    for (int tries = 0; tries < TRIES; tries++) {
-        CLEANUP(error) struct error *failure = NULL;
-        CLEANUP(object) struct object *now = store_get(table, ns, name);
-        if (wanted == NULL ? now == NULL : now != NULL && is_same(now, wanted))
-            return 0;
-        bool remove = now != NULL && (wanted == NULL || strcmp(now->uid, wanted->uid) != 0);
-        json_auto_t *last = remove ? object_parse(now) : NULL;
-        const struct store_change change = {.table = table, .ns = ns, .name = name, .old = now,
-                                            .value = remove ? last : value, .remove = remove};
-        if (store_write(store, &change, NULL, &failure) == 0) {
-            remove ? count->removed++ : count->written++;
-            if (remove == (wanted == NULL))
-                return 0;
-        } else if (failure->code != ERROR_CONFLICT && failure->code != ERROR_EXISTS &&
-                   failure->code != ERROR_NOT_FOUND) {
-            *err = steal(&failure);
-            return error_wrap(err, "\"%s/%s\"", ns, name);
-        }
-    }
-    return error_set(err, ERROR_BUSY, "\"%s/%s\" is written by others all the time", ns, name);
+    value_list_push(&saved->values, (json_t *)(uintptr_t)change.value);
+    store_change_list_push(changes, change);
+    remove ? saved->count.removed++ : saved->count.written++;
 }
 
-static int put_table(struct store *store, const char *name, const struct map *objects,
-                     struct store_restored *count, struct error **err)
+/* An object becomes WANTED.  One of the same name and another uid goes first. */
+static void put_object(struct saved *saved, struct store_change_list *changes,
+                       struct store_table *table, const struct object *wanted)
 {
-    struct store_table *table = store_table(store, name, str_eq(name, STORE_SEALED_TABLE));
+    struct object *now = store_get(table, wanted->ns, wanted->name);
+
+    if (now != NULL)
+        object_list_push(&saved->olds, now);
+    if (now != NULL && is_same(now, wanted))
+        return;
+    bool is_other = now != NULL && strcmp(now->uid, wanted->uid) != 0;
+    if (is_other)
+        add_change(saved, changes, table, now, now, true);
+    add_change(saved, changes, table, is_other ? NULL : now, wanted, false);
+}
+
+static void put_table(struct saved *saved, struct store_change_list *changes, const char *name,
+                      const struct map *objects)
+{
+    struct store_table *table =
+        store_table(saved->store, name, str_eq(name, STORE_SEALED_TABLE));
     size_t pos = 0;
     void *value = NULL;
 
-    while (map_next(objects, &pos, &value) != NULL) {
-        const struct object *object = value;
-        if (put_back(store, table, object->ns, object->name, object, count, err) == -1)
-            return error_wrap(err, "%s", name);
-    }
-    return 0;
+    while (map_next(objects, &pos, &value) != NULL)
+        put_object(saved, changes, table, value);
 }
 
 /* Removes what the backup does not have. */
-static int clear_table(struct store *store, const char *name, const struct map *objects,
-                       struct store_restored *count, struct error **err)
+static int clear_table(struct saved *saved, struct store_change_list *changes, const char *name,
+                       const struct map *objects, struct error **err)
 {
     CLEANUP(object_list) struct object_list now = {0};
-    struct store_table *table = store_table(store, name, str_eq(name, STORE_SEALED_TABLE));
+    struct store_table *table =
+        store_table(saved->store, name, str_eq(name, STORE_SEALED_TABLE));
     uint64_t version = 0;
 
     if (store_list(table, NULL, "", &version, &now, err) == -1)
         return -1;
     for (size_t i = 0; i < now.len; i++) {
-        const struct object *object = now.ptr[i];
+        struct object *object = now.ptr[i];
         if (objects != NULL && map_find(objects, object->key) != NULL)
             continue;
-        if (put_back(store, table, object->ns, object->name, NULL, count, err) == -1)
-            return error_wrap(err, "%s", name);
+        object_list_push(&saved->olds, object_ref(object));
+        add_change(saved, changes, table, object, object, true);
     }
     return 0;
 }
 
-static int put_all(struct store *store, const struct saved *saved, struct store_restored *count,
-                   struct error **err)
+/* What differs, on the writer's thread. */
+static int plan(void *arg, struct store_change_list *changes, struct error **err)
 {
+    struct saved *saved = arg;
     struct str_list names = {0};
     const struct map *first = map_find(saved->tables, FIRST_TABLE);
     const char *name;
     size_t pos = 0;
     void *table = NULL;
+    int result = 0;
 
     /* definitions first, so that nothing is there without its kind */
-    if (first != NULL && put_table(store, FIRST_TABLE, first, count, err) == -1)
-        return -1;
+    if (first != NULL)
+        put_table(saved, changes, FIRST_TABLE, first);
     while ((name = map_next(saved->tables, &pos, &table)) != NULL)
-        if (!str_eq(name, FIRST_TABLE) && put_table(store, name, table, count, err) == -1)
-            return -1;
-    int result = 0;
-    store_table_names(store, &names);
+        if (!str_eq(name, FIRST_TABLE))
+            put_table(saved, changes, name, table);
+    store_table_names(saved->store, &names);
     for (size_t i = 0; i < names.len && result == 0; i++)
-        result = clear_table(store, names.ptr[i], map_find(saved->tables, names.ptr[i]), count,
-                             err);
+        result = clear_table(saved, changes, names.ptr[i],
+                             map_find(saved->tables, names.ptr[i]), err);
     str_list_free_all(&names);
     return result;
+}
+
+static void saved_reset(struct saved *saved)
+{
+    map_free(saved->tables, free_table);
+    for (size_t i = 0; i < saved->values.len; i++)
+        json_decref(saved->values.ptr[i]);
+    value_list_reset(&saved->values);
+    object_list_free_all(&saved->olds);
 }
 
 int store_restore(struct store *store, const struct store_options *from,
                   struct store_restored *count, struct error **err)
 {
-    struct saved saved = {.tables = map_new()};
-
-    *count = (struct store_restored){0};
+    struct saved saved = {.store = store, .tables = map_new()};
     int result = read_saved(from, &saved, err);
+
     if (result == 0)
-        result = put_all(store, &saved, count, err);
-    map_free(saved.tables, free_table);
+        result = store_write_together(store, plan, &saved, err);
+    *count = saved.count;
+    saved_reset(&saved);
     if (result == -1)
         return error_wrap(err, "cannot restore");
     log_info("restored: written=%zu removed=%zu", count->written, count->removed);

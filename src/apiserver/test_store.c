@@ -1,5 +1,6 @@
 #include "apiserver/store.h"
 
+#include "apiserver/test_things.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/test.h"
@@ -12,57 +13,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct str_list kept; /* paths live as long as the program */
-
-static struct store_options options_in(const char *name)
-{
-    CLEANUP(str) char *dir = path_join(test_dir(), name);
-    struct error *err = NULL;
-
-    CHECK_OK(dir_make(dir, 0700, &err), err);
-    struct store_options options = {
-        .path = path_join(dir, "state.db"),
-        .key_path = path_join(dir, "store.key"),
-    };
-    str_list_push(&kept, (char *)(uintptr_t)options.path);
-    str_list_push(&kept, (char *)(uintptr_t)options.key_path);
-    return options;
-}
-
-static json_t *new_value(const char *name, const char *data)
-{
-    return obj_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s}}, s:s}", "apiVersion", "v1", "kind", "Thing",
-                    "metadata", "name", name, "uid", "u-1", "labels", "app", name, "data", data);
-}
-
-static struct object *put(struct store *store, struct store_table *table, const char *name,
-                          const struct object *old, const char *data)
-{
-    struct error *err = NULL;
-    json_auto_t *value = new_value(name, data);
-    struct object *out = NULL;
-    struct store_change change = {.table = table, .ns = "ns", .name = name, .old = old,
-                                  .value = value};
-
-    CHECK_OK(store_write(store, &change, &out, &err), err);
-    return out;
-}
-
 TEST(keeps_objects_and_versions_over_a_restart)
 {
     struct error *err = NULL;
-    struct store_options options = options_in("restart");
+    struct store_options options = things_options("restart");
     struct store *store = NULL;
 
     CHECK_OK(store_open(&options, &store, &err), err);
     struct store_table *table = store_table(store, "things", false);
-    CLEANUP(object) struct object *first = put(store, table, "a", NULL, "one");
-    CLEANUP(object) struct object *second = put(store, table, "a", first, "two");
+    CLEANUP(object) struct object *first = things_put(store, table, "a", NULL, "one");
+    CLEANUP(object) struct object *second = things_put(store, table, "a", first, "two");
     CLEANUP(object) struct object *gone = NULL;
-    CLEANUP(object) struct object *other = put(store, table, "b", NULL, "x");
+    CLEANUP(object) struct object *other = things_put(store, table, "b", NULL, "x");
     struct store_change remove = {.table = table, .ns = "ns", .name = "b", .old = other,
                                   .remove = true};
-    json_auto_t *value = new_value("b", "x");
+    json_auto_t *value = things_value("b", "x");
     remove.value = value;
     CHECK_OK(store_write(store, &remove, &gone, &err), err);
     CHECK(second->rv > first->rv && gone->rv > other->rv);
@@ -85,14 +50,14 @@ TEST(keeps_objects_and_versions_over_a_restart)
 TEST(refuses_writes_that_are_based_on_something_else)
 {
     struct error *err = NULL;
-    struct store_options options = options_in("conflicts");
+    struct store_options options = things_options("conflicts");
     CLEANUP(store) struct store *store = NULL;
 
     CHECK_OK(store_open(&options, &store, &err), err);
     struct store_table *table = store_table(store, "things", false);
-    CLEANUP(object) struct object *first = put(store, table, "a", NULL, "one");
-    CLEANUP(object) struct object *second = put(store, table, "a", first, "two");
-    json_auto_t *value = new_value("a", "three");
+    CLEANUP(object) struct object *first = things_put(store, table, "a", NULL, "one");
+    CLEANUP(object) struct object *second = things_put(store, table, "a", first, "two");
+    json_auto_t *value = things_value("a", "three");
     struct store_change change = {.table = table, .ns = "ns", .name = "a", .value = value};
 
     CHECK_FAILS(store_write(store, &change, NULL, &err), err, ERROR_EXISTS, "already exists");
@@ -107,15 +72,15 @@ TEST(refuses_writes_that_are_based_on_something_else)
 TEST(watches_see_every_change_once_and_in_order)
 {
     struct error *err = NULL;
-    struct store_options options = options_in("watch");
+    struct store_options options = things_options("watch");
     CLEANUP(store) struct store *store = NULL;
 
     CHECK_OK(store_open(&options, &store, &err), err);
     struct store_table *table = store_table(store, "things", false);
     struct store_table *other = store_table(store, "others", false);
-    CLEANUP(object) struct object *a = put(store, table, "a", NULL, "one");
-    CLEANUP(object) struct object *x = put(store, other, "x", NULL, "one");
-    CLEANUP(object) struct object *b = put(store, table, "b", NULL, "one");
+    CLEANUP(object) struct object *a = things_put(store, table, "a", NULL, "one");
+    CLEANUP(object) struct object *x = things_put(store, other, "x", NULL, "one");
+    CLEANUP(object) struct object *b = things_put(store, table, "b", NULL, "one");
 
     CLEANUP(object_list) struct object_list initial = {0};
     CLEANUP(store_watch) struct store_watch *now = NULL, *from = NULL;
@@ -130,7 +95,7 @@ TEST(watches_see_every_change_once_and_in_order)
     CHECK_OK(store_watch_next(from, &event, &err), err);
     CHECK(event != NULL && event->type == STORE_ADDED && event->object->rv == b->rv);
 
-    CLEANUP(object) struct object *a2 = put(store, table, "a", a, "two");
+    CLEANUP(object) struct object *a2 = things_put(store, table, "a", a, "two");
     CHECK_OK(store_watch_next(now, &event, &err), err);
     CHECK(event != NULL && event->type == STORE_MODIFIED && event->object->rv == a2->rv);
     CHECK(event->old->rv == a->rv);
@@ -143,15 +108,15 @@ TEST(watches_see_every_change_once_and_in_order)
 TEST(lists_an_earlier_version_and_says_when_it_is_too_old)
 {
     struct error *err = NULL;
-    struct store_options options = options_in("past");
+    struct store_options options = things_options("past");
     CLEANUP(store) struct store *store = NULL;
 
     CHECK_OK(store_open(&options, &store, &err), err);
     struct store_table *table = store_table(store, "things", false);
-    CLEANUP(object) struct object *a = put(store, table, "a", NULL, "one");
-    CLEANUP(object) struct object *b = put(store, table, "b", NULL, "one");
-    CLEANUP(object) struct object *a2 = put(store, table, "a", a, "two");
-    CLEANUP(object) struct object *a3 = put(store, table, "a", a2, "three");
+    CLEANUP(object) struct object *a = things_put(store, table, "a", NULL, "one");
+    CLEANUP(object) struct object *b = things_put(store, table, "b", NULL, "one");
+    CLEANUP(object) struct object *a2 = things_put(store, table, "a", a, "two");
+    CLEANUP(object) struct object *a3 = things_put(store, table, "a", a2, "three");
     CLEANUP(object_list) struct object_list then = {0};
     uint64_t version = b->rv;
 
@@ -166,7 +131,7 @@ TEST(lists_an_earlier_version_and_says_when_it_is_too_old)
     large[(5 << 20) - 1] = '\0';
     struct object *last = object_ref(a3);
     for (size_t i = 0; i < 5; i++) {
-        struct object *next = put(store, table, "a", last, large);
+        struct object *next = things_put(store, table, "a", last, large);
         object_unref(last);
         last = next;
     }
@@ -182,14 +147,15 @@ TEST(lists_an_earlier_version_and_says_when_it_is_too_old)
 TEST(finds_a_damaged_database_and_says_what_to_do)
 {
     struct error *err = NULL;
-    struct store_options options = options_in("damaged");
+    struct store_options options = things_options("damaged");
     struct store *store = NULL;
 
     CHECK_OK(store_open(&options, &store, &err), err);
     struct store_table *table = store_table(store, "things", false);
     for (int i = 0; i < 50; i++) {
         CLEANUP(str) char *name = xasprintf("n%d", i);
-        object_unref(put(store, table, name, NULL, "0123456789012345678901234567890123456789"));
+        object_unref(
+            things_put(store, table, name, NULL, "0123456789012345678901234567890123456789"));
     }
     store_close(store);
 
@@ -217,13 +183,13 @@ static bool file_contains(const char *path, const char *text)
 TEST(seals_secrets_and_reads_them_after_a_key_rotation)
 {
     struct error *err = NULL;
-    struct store_options options = options_in("sealed");
+    struct store_options options = things_options("sealed");
     CLEANUP(str) char *wal = xasprintf("%s-wal", options.path);
     struct store *store = NULL;
 
     CHECK_OK(store_open(&options, &store, &err), err);
     struct store_table *table = store_table(store, "secrets", true);
-    object_unref(put(store, table, "s", NULL, "correct horse battery staple"));
+    object_unref(things_put(store, table, "s", NULL, "correct horse battery staple"));
     CHECK(!file_contains(options.path, "battery staple"));
     CHECK(!file_contains(wal, "battery staple"));
 
@@ -244,16 +210,16 @@ TEST(seals_secrets_and_reads_them_after_a_key_rotation)
 TEST(a_backup_opens_as_a_store)
 {
     struct error *err = NULL;
-    struct store_options options = options_in("backup");
+    struct store_options options = things_options("backup");
     CLEANUP(str) char *copy = xasprintf("%s.copy", options.path);
     CLEANUP(str) char *key = xasprintf("%s.copy.key", options.path);
     struct store *store = NULL;
 
     CHECK_OK(store_open(&options, &store, &err), err);
-    object_unref(put(store, store_table(store, "things", false), "a", NULL, "one"));
+    object_unref(things_put(store, store_table(store, "things", false), "a", NULL, "one"));
     CHECK_OK(store_backup(store, copy, key, &err), err);
     CHECK_FAILS(store_backup(store, copy, key, &err), err, ERROR_EXISTS, "there already");
-    object_unref(put(store, store_table(store, "things", false), "b", NULL, "two"));
+    object_unref(things_put(store, store_table(store, "things", false), "b", NULL, "two"));
     store_close(store);
 
     struct store_options from_copy = {.path = copy, .key_path = key};
@@ -276,7 +242,7 @@ static void *write_many(void *arg)
 
     for (int i = 0; i < WRITES; i++) {
         CLEANUP(str) char *name = xasprintf("w%d-%d", writer->number, i);
-        CLEANUP(object) struct object *object = put(writer->store, table, name, NULL, "x");
+        CLEANUP(object) struct object *object = things_put(writer->store, table, name, NULL, "x");
         CLEANUP(object) struct object *found = store_get(table, "ns", name);
         CHECK(found != NULL && found->rv == object->rv); /* acknowledged is visible */
     }
@@ -286,7 +252,7 @@ static void *write_many(void *arg)
 TEST(many_writers_share_commits)
 {
     struct error *err = NULL;
-    struct store_options options = options_in("group");
+    struct store_options options = things_options("group");
     CLEANUP(store) struct store *store = NULL;
     struct thread threads[WRITERS] = {0};
     struct writer writers[WRITERS];

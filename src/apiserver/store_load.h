@@ -1,0 +1,14 @@
+/* Reads the database into memory: the objects, and the changes that watches may ask for.
+ *
+ * May use: base, data.  Threads: one, before anybody else knows the memory.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct disk;
+struct error;
+struct memory;
+
+/* *VERSION is the newest resourceVersion. */
+int store_load(struct disk *disk, struct memory *memory, uint64_t *version, struct error **err);
