@@ -184,6 +184,99 @@ refuses_loops() {
     refuses image 'header of'
 }
 
+# entry FILE OFFSET: the place in the file that an entry of a qcow2 table names, packed or not
+entry() {
+    python3 -c 'import struct, sys
+with open(sys.argv[1], "rb") as f:
+    f.seek(int(sys.argv[2], 0))
+    print(struct.unpack(">Q", f.read(8))[0] & 0x003fffffffffffff)' "$@"
+}
+
+# A qcow2 image "image" with packed clusters; $table is where the first cluster's entry lies.
+make_qcow2() {
+    qemu-img convert -c -f raw -O qcow2 "$@" sample image
+    table=$(entry image "$(entry image 40)")
+}
+
+refuses_qcow2_beyond_reason() {
+    command -v qemu-img >/dev/null || skip "qemu-img makes the images"
+    yes 'the same again and again' | dd of=sample bs=64K count=4 conv=notrunc status=none iflag=fullblock
+    make_qcow2
+    put image 24 '>Q' 0x8000000000000000
+    refuses image 'a disk of 9223372036854775808 bytes'
+    put image 24 '>Q' 0x4000000000000000
+    refuses image 'a directory of 1 entries'
+    put image 36 '>I' 0xffffffff
+    refuses image 'a directory of 4294967295 entries'
+    for bits in 0 8 22 0xffffffff; do
+        make_qcow2
+        put image 20 '>I' $bits
+        refuses image clusters
+    done
+    make_qcow2
+    put image 40 '>Q' 0x10000000000
+    refuses image 'reaches behind its end'
+    make_qcow2
+    put image "$(entry image 40)" '>Q' 0x00fffffffffff000
+    refuses image 'table 0 lies at byte'
+    put image "$(entry image 40)" '>Q' 0x00ffffffffff0000
+    refuses image 'table 0'
+    make_qcow2 # a plain cluster, behind the end and across others
+    put image $table '>Q' 0x00ffffffffff0000
+    refuses image 'lies behind the end'
+    put image $table '>Q' 0x0000000000010200
+    refuses image 'cluster 0: it lies at byte'
+    put image $table '>Q' 0x403fffffffffffff # packed, likewise
+    refuses image 'lie behind the end'
+    put image $table '>Q' 0x4000000000000000 # the header, unpacked
+    refuses image 'cannot be inflated'
+    qemu-img convert -f raw -O qcow2 -o extended_l2=on sample image
+    table=$(entry image "$(entry image 40)")
+    put image $((table + 8)) '>Q' 0x00000001ffffffff
+    refuses image 'stored and zero at once'
+    put image $table '>Q' 0
+    put image $((table + 8)) '>Q' 0x00000000ffffffff
+    refuses image 'stored nowhere'
+}
+
+refuses_clusters_that_unpack_too_far() {
+    command -v qemu-img >/dev/null || skip "qemu-img makes the images"
+    for kind in zlib zstd; do
+        make_qcow2 -o compression_type=$kind
+        at=$(entry image "$table")
+        for size in 500000 1000; do
+            if [ $kind = zstd ]; then
+                head -c $size /dev/zero | zstd -q -19 >bomb
+            else
+                python3 -c 'import sys, zlib
+packer = zlib.compressobj(9, zlib.DEFLATED, -12)
+sys.stdout.buffer.write(packer.compress(bytes(int(sys.argv[1]))) + packer.flush())' $size >bomb
+            fi
+            dd if=bomb of=image bs=1 seek=$at conv=notrunc status=none
+            case $kind,$size in
+            zlib,500000) refuses image 'inflates to more than a cluster' ;;
+            zstd,500000) refuses image 'Destination buffer is too small' ;;
+            *) refuses image 'unpacks to 1000 bytes instead of 65536' ;;
+            esac
+        done
+    done
+}
+
+# 64 TiB of nothing, with clusters of every size, takes no memory and no time.
+opens_qcow2_of_any_size_at_once() {
+    command -v qemu-img >/dev/null || skip "qemu-img makes the images"
+    for options in cluster_size=512,120G cluster_size=64k,62T cluster_size=2M,62T \
+        cluster_size=64k,extended_l2=on,62T; do
+        rm -f image
+        qemu-img create -q -f qcow2 -o "${options%,*}" image "${options##*,}"
+        qemu-io -c "write -P 9 $(qemu-img info -f qcow2 --output=json image |
+            python3 -c 'import json, sys; print(json.load(sys.stdin)["virtual-size"] - 512)') 512" \
+            image >/dev/null
+        measured "$copy" --quiet image null:
+        in_little_memory
+    done
+}
+
 refuses_a_parent_that_was_changed() {
     "$make_vmdk" cowd sample image
     sed -i 's/^CID=.*/CID=0000dead/' image-1.vmdk
@@ -235,7 +328,7 @@ unpacks_bombs_in_little_memory() {
     refuses bomb 'cannot unpack "bomb": damaged gzip'
 }
 
-plan 11
+plan 14
 it "refuses grains beyond the file" refuses_grains_beyond_the_file
 it "refuses tables and directories beyond the file" refuses_tables_beyond_the_file
 it "reads tables that overlap, and no more than they say" reads_tables_that_overlap
@@ -246,5 +339,8 @@ it "refuses chains without end" refuses_loops
 it "refuses a parent that was changed" refuses_a_parent_that_was_changed
 it "refuses names that lead out of the folder" refuses_names_that_lead_out
 it "refuses descriptors without end" refuses_texts_without_end
+it "refuses qcow2 images beyond reason" refuses_qcow2_beyond_reason
+it "refuses clusters that unpack to more or less than a cluster" refuses_clusters_that_unpack_too_far
+it "opens qcow2 of any size at once" opens_qcow2_of_any_size_at_once
 it "unpacks bombs in little memory" unpacks_bombs_in_little_memory
 finish

@@ -18,8 +18,9 @@ full=false
 vmdks='stream-1-behind stream-2-behind stream-3-behind stream-1-front stream-2-front stream-3-front
     sparse sparse-zeroes split-sparse flat vmfs split-flat cowd sesparse'
 packed='gz zst xz'
-by_qemu='qcow2 qcow2-packed vhd vhd-fixed vhdx vdi luks'
-formats="raw $vmdks $packed $by_qemu ova-stream ova-raw"
+qcow2s='qcow2 qcow2-packed qcow2-zstd qcow2-2 qcow2-512 qcow2-2M qcow2-sub qcow2-packed-sub'
+by_qemu='vhd vhd-fixed vhdx vdi luks'
+formats="raw $vmdks $packed $qcow2s $by_qemu ova-stream ova-raw ova-qcow2"
 sizes='empty one odd ragged exact huge'
 
 # make_sample SIZE FILE: a disk with data, stored zeroes of several lengths, and holes
@@ -56,6 +57,11 @@ make_sample() {
 qemu_options() {
     case $1 in
     qcow2-packed) echo "qcow2 -c" ;;
+    qcow2-zstd) echo "qcow2 -c -o compression_type=zstd" ;;
+    qcow2-2) echo "qcow2 -o compat=0.10" ;;
+    qcow2-512 | qcow2-2M) echo "qcow2 -c -o cluster_size=${1#qcow2-}" ;;
+    qcow2-sub) echo "qcow2 -o extended_l2=on" ;;
+    qcow2-packed-sub) echo "qcow2 -c -o extended_l2=on,cluster_size=16k" ;;
     vhd) echo "vpc -o force_size=on" ;;
     vhd-fixed) echo "vpc -o subformat=fixed,force_size=on" ;;
     *) echo "$1" ;;
@@ -89,7 +95,11 @@ make_image() {
         ;;
     ova-raw) tar --format=gnu -cf vm.ova sample && source='ova:vm.ova#sample' as= ;;
     luks) make_luks sample && options="--luks-key-file key" as= ;;
-    qcow2 | qcow2-packed | vhd* | vhdx | vdi)
+    ova-qcow2)
+        qemu-img convert -c -f raw -O qcow2 sample disk.qcow2
+        tar --format=ustar -cf vm.ova disk.qcow2 && source='ova:vm.ova#disk.qcow2' as= && rm disk.qcow2
+        ;;
+    qcow2* | vhd* | vhdx | vdi)
         qemu-img convert -f raw -O $(qemu_options "$1") sample image
         as=$(qemu_options "$1") && as=${as%% *}
         # nothing at its start says what it is
@@ -108,6 +118,8 @@ not_possible() { # FORMAT SIZE SOURCE
     huge,vhdx) echo "qemu-nbd does not tell its holes: all would be read" ;;
     huge,vdi) echo "its table would have 256 MB" ;;
     huge,cowd) echo "ends at 2 TiB" ;;
+    huge,qcow2-512) echo "ends at 128 GiB" ;;
+    huge,qcow2-packed-sub) echo "ends at 32 TiB" ;;
     huge,ova-raw) echo "tar does not store 62 TiB" ;;
     empty,vhd* | empty,vdi | empty,vhdx | empty,luks) echo "has no disks without bytes" ;;
     esac
@@ -282,7 +294,10 @@ cells() {
                 if $full; then
                     echo "$format $size $from raw block nbd qcow2 null"
                 elif [ $from = file ]; then
-                    echo "$format $size $from raw"
+                    case $size,$format in
+                    empty,qcow2-* | one,qcow2-* | exact,qcow2-*) ;; # like qcow2
+                    *) echo "$format $size $from raw" ;;
+                    esac
                 elif [ "$size" = odd ]; then
                     echo "$format $size $from raw"
                 fi

@@ -44,8 +44,36 @@ takes_a_base_for_qcow2() {
     done
     qemu-img create -q -f qcow2 -F vhdx -b below middle
     ends_with 3 'refers to a backing file' "$copy" --base middle top out
-    qemu-img convert -f raw -O vmdk sample below
-    ends_with 3 'a vmdk image below' "$copy" --base below top out
+    "$copy" --quiet --allow-paths top out
+    cmp want out
+}
+
+# Three images of changes and a base, of several kinds; what lies below is named from the top down.
+takes_a_chain_of_bases() {
+    "$make_vmdk" stream-3-behind sample below
+    qemu-img create -q -f qcow2 -F vmdk -b below one
+    qemu-io -c 'write -P 1 0 96k' -c 'write -P 1 3M 64k' one >/dev/null
+    qemu-img create -q -f qcow2 -F qcow2 -b one -o extended_l2=on,cluster_size=128k two
+    qemu-io -c 'write -P 2 8k 4k' -c 'write -z 1M 256k' -c 'write -P 2 3M 64k' two >/dev/null
+    qemu-img create -q -f qcow2 -F qcow2 -b two -o compat=0.10 three
+    qemu-io -c 'write -P 3 64k 64k' -c 'write -P 3 3M 512' three >/dev/null
+    qemu-img convert -f qcow2 -O raw three want
+    "$copy" --quiet --base two --base one --base below three out
+    cmp want out
+    ends_with 3 'refers to a backing file' "$copy" --base two three out
+    ends_with 3 'a raw image has no base' "$copy" --base sample --base below three out
+    # VMDKs of changes over something else
+    "$make_vmdk" cowd sample image
+    qemu-img convert -f vmdk -O qcow2 -c image-1.vmdk below
+    sed -i '/parentFileNameHint/d' image
+    qemu-img create -q -f qcow2 -F qcow2 -b below middle
+    "$copy" --quiet --base middle --base below image out
+    cmp sample out
+    # what QEMU has to read is no layer of a chain
+    qemu-img create -q -f qcow2 -o data_file=elsewhere external 4M
+    ends_with 3 'not read over a base' "$copy" --base below external out
+    ends_with 3 'in another file' "$copy" external out
+    "$copy" --quiet --allow-paths external out
 }
 
 copies_areas_with_their_zeroes() {
@@ -186,9 +214,10 @@ reports_maps_that_cannot_be_written() {
     umount tiny
 }
 
-plan 12
+plan 13
 it "takes a base for VMDKs" takes_a_base_for_vmdks
 it "takes a base for qcow2, of any format" takes_a_base_for_qcow2
+it "takes a chain of bases" takes_a_chain_of_bases
 it "copies areas, zeroes included" copies_areas_with_their_zeroes
 it "keeps to the bandwidth" keeps_to_the_bandwidth
 it "writes past the cache or through it" writes_past_the_cache_or_through_it

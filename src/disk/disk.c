@@ -1,9 +1,11 @@
 #include "disk/disk.h"
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "disk/blob_nbd.h"
 #include "disk/format.h"
+#include "disk/qcow2.h"
 
 #include <inttypes.h>
 #include <stdint.h>
@@ -35,6 +37,40 @@ static int decide_kind(const char *source, struct blob *blob, const struct disk_
     return 0;
 }
 
+int disk_open_base(const struct disk_options *options, struct disk **out, struct error **err)
+{
+    struct disk_options below = *options;
+    const char *base = options->bases[0];
+
+    below.format = NULL;
+    below.stream = false;
+    below.bases++;
+    below.base_count--;
+    return disk_open(base, &below, out, err) == 0 ? 0 : error_wrap(err, "base \"%s\"", base);
+}
+
+/* An image that refers to other files goes to QEMU, unless the user names them. */
+static int open_qcow2(const char *source, struct blob *take, const struct disk_options *options,
+                      struct disk **out, struct error **err)
+{
+    CLEANUP(blob) struct blob *blob = take;
+    CLEANUP(disk) struct disk *base = NULL;
+    struct qcow2_header header;
+
+    if (qcow2_header_read(blob, &header, err) == -1)
+        return -1;
+    if (!qcow2_is_readable(&header) || (header.has_backing && options->base_count == 0))
+        return qemu_open(source, IMAGE_QCOW2, options, out, err);
+    if (options->base_count > 0 && disk_open_base(options, &base, err) == -1)
+        return -1;
+    if (qcow2_open(blob, &header, out, err) == -1)
+        return -1;
+    steal(&blob);
+    if (base != NULL)
+        *out = overlay_open(*out, steal(&base));
+    return 0;
+}
+
 static int open_kind(const char *source, struct blob *take, enum image_kind kind,
                      const struct disk_options *options, struct disk **out, struct error **err)
 {
@@ -42,16 +78,17 @@ static int open_kind(const char *source, struct blob *take, enum image_kind kind
 
     switch (kind) {
     case IMAGE_RAW:
-        if (options->base != NULL)
+        if (options->base_count > 0)
             return error_set(err, ERROR_INVALID, "a raw image has no base");
         *out = raw_open(steal(&blob));
         return 0;
+    case IMAGE_QCOW2:
+        return open_qcow2(source, steal(&blob), options, out, err);
     case IMAGE_VMDK_SPARSE:
     case IMAGE_VMDK_COWD:
     case IMAGE_VMDK_SESPARSE:
     case IMAGE_VMDK_DESCRIPTOR:
         return vmdk_open(source, steal(&blob), options, out, err);
-    case IMAGE_QCOW2:
     case IMAGE_VHD:
     case IMAGE_VHDX:
     case IMAGE_VDI:

@@ -5,8 +5,8 @@
  *     if (disk_open("ova:vm.ova#disk1.vmdk", &(struct disk_options){0}, &disk, err) == -1) ...
  *
  * The format follows from the content.  Read here: raw, VMDK in its hosted, flat, stream-optimized,
- * ESXi sparse (COWD) and SE sparse forms with snapshot chains; through a qemu-nbd child: qcow2,
- * VHD, VHDX, VDI, LUKS.  Images that can only be read front to back are for disk/stream.h.  The
+ * ESXi sparse (COWD) and SE sparse forms with snapshot chains, qcow2; through a qemu-nbd child: VHD,
+ * VHDX, VDI, LUKS, and qcow2 that is encrypted or spread over files.  Images that can only be read front to back are for disk/stream.h.  The
  * source zero:BYTES is a disk on which nothing was written yet.
  *
  * May use: base, data, net.
@@ -35,7 +35,8 @@ enum {
 /* Zero is the sensible default of each.  Borrowed until disk_close. */
 struct disk_options {
     const char *format;       /* instead of looking at the content: "raw", "vmdk", "qcow2", ... */
-    const char *base;         /* the image below an image that holds only changes */
+    const char *const *bases; /* the images below an image that holds only changes, from the top */
+    size_t base_count;
     bool stream;              /* read SOURCE front to back, over HTTP by one request */
     bool allow_paths;         /* images may refer to files outside their folder */
     unsigned connections;     /* of NBD and HTTP; 0: as many as useful */

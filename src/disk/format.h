@@ -90,6 +90,10 @@ size_t overlay_depth(const struct disk *disk);
 int vmdk_open(const char *source, struct blob *blob, const struct disk_options *options,
               struct disk **out, struct error **err);
 
+/* The first of the bases that the options name, over the others; it has to be known that there is one.
+ * Errors name it. */
+int disk_open_base(const struct disk_options *options, struct disk **out, struct error **err);
+
 /* SOURCE, a local file, by a qemu-nbd child. */
 int qemu_open(const char *source, enum image_kind kind, const struct disk_options *options,
               struct disk **out, struct error **err);

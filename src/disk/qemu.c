@@ -6,9 +6,9 @@
 #include "base/text.h"
 #include "data/obj.h"
 #include "disk/blob_nbd.h"
+#include "disk/qcow2.h"
 #include "disk/qemu_nbd.h"
 
-#include <endian.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -42,30 +42,21 @@ static int qemu_read(struct disk *disk, void *data, size_t len, uint64_t offset,
     return disk_read(((struct qemu_disk *)disk)->inner, data, len, offset, err);
 }
 
-/* Where the bytes of a qcow2 header lie that make QEMU open other files. */
-enum { QCOW2_BACKING_OFFSET = 8, QCOW2_INCOMPATIBLE = 72, QCOW2_EXTERNAL_DATA = 1 << 2 };
-
 /* Refuses a qcow2 image that refers to other files: who wrote it would choose what is read here. */
 static int check_references(struct blob *blob, const struct disk_options *options,
                             struct error **err)
 {
-    unsigned char header[80];
-    uint32_t version;
-    uint64_t backing;
-    uint64_t features;
+    struct qcow2_header header;
 
     if (options->allow_paths)
         return 0;
-    if (blob_read(blob, header, sizeof(header), 0, err) == -1)
+    if (qcow2_header_read(blob, &header, err) == -1)
         return -1;
-    memcpy(&version, header + 4, sizeof(version));
-    memcpy(&backing, header + QCOW2_BACKING_OFFSET, sizeof(backing));
-    memcpy(&features, header + QCOW2_INCOMPATIBLE, sizeof(features));
-    if (backing != 0 && options->base == NULL) {
+    if (header.has_backing) {
         error_set(err, ERROR_DENIED, "the image refers to a backing file");
         return error_hint(err, "name it with --base, or use --allow-paths if the image is trusted");
     }
-    if (be32toh(version) >= 3 && be64toh(features) & QCOW2_EXTERNAL_DATA) {
+    if (header.has_data_file) {
         error_set(err, ERROR_DENIED, "the image keeps its data in another file");
         return error_hint(err, "use --allow-paths if the image is trusted");
     }
@@ -94,34 +85,6 @@ static json_t *describe_file(struct blob *blob, const char *source, struct error
                     realpath(file, path) != NULL ? path : file);
 }
 
-/* The image below a qcow2 image, by its content: reading one format as another gives other bytes.
- * NULL and an error if QEMU is not to read it. */
-static json_t *describe_base(const struct disk_options *options, struct error **err)
-{
-    CLEANUP(blob) struct blob *blob = NULL;
-    char start[IMAGE_PROBE_BYTES];
-
-    if (blob_open(options->base, options, &blob, err) == -1)
-        return NULL;
-    size_t len = blob->size_bytes < sizeof(start) ? (size_t)blob->size_bytes : sizeof(start);
-    if (blob_read(blob, start, len, 0, err) == -1)
-        return NULL;
-    enum image_kind kind = image_probe(start, len);
-    if (kind != IMAGE_RAW && kind != IMAGE_QCOW2 && kind != IMAGE_VHD && kind != IMAGE_VHDX &&
-        kind != IMAGE_VDI) {
-        error_set(err, ERROR_UNSUPPORTED, "a %s image below a qcow2 image", image_kind_name(kind));
-        return NULL;
-    }
-    struct disk_options alone = {.allow_paths = options->allow_paths};
-    if (kind == IMAGE_QCOW2 && check_references(blob, &alone, err) == -1)
-        return NULL;
-    json_t *file = describe_file(blob, options->base, err);
-    if (file == NULL)
-        return NULL;
-    return obj_pack("{s:s, s:o}", "driver", kind == IMAGE_VHD ? "vpc" : image_kind_name(kind),
-                    "file", file);
-}
-
 static int describe(struct blob *blob, const char *source, enum image_kind kind,
                     const struct disk_options *options, char **text, struct error **err)
 {
@@ -133,12 +96,6 @@ static int describe(struct blob *blob, const char *source, enum image_kind kind,
                                   kind == IMAGE_VHD ? "vpc" : image_kind_name(kind), "file", file);
     if (kind == IMAGE_LUKS)
         obj_put_str(image, "key-secret", "key");
-    if (kind == IMAGE_QCOW2 && options->base != NULL) {
-        json_t *base = describe_base(options, err);
-        if (base == NULL)
-            return error_wrap(err, "base \"%s\"", options->base);
-        obj_take(image, "backing", base);
-    }
     *text = obj_format(image);
     return 0;
 }
@@ -149,6 +106,8 @@ static int start(const char *source, enum image_kind kind, const struct disk_opt
     CLEANUP(blob) struct blob *blob = NULL;
     CLEANUP(str) char *image = NULL;
 
+    if (options->base_count > 0)
+        return error_set(err, ERROR_UNSUPPORTED, "an image of this kind is not read over a base");
     if (kind == IMAGE_LUKS && options->luks_key_file == NULL) {
         error_set(err, ERROR_INVALID, "\"%s\" is encrypted", source);
         return error_hint(err, "name a file with its passphrase with --luks-key-file");

@@ -397,10 +397,8 @@ int vmdk_open(const char *source, struct blob *blob, const struct disk_options *
     size_t count = 1;
     int result = open_image(source, blob, options, &chain[0], err);
 
-    if (result == 0 && options->base != NULL)
-        result = disk_open(options->base, &(struct disk_options){.allow_paths =
-                                                                     options->allow_paths},
-                           &base, err);
+    if (result == 0 && options->base_count > 0)
+        result = disk_open_base(options, &base, err);
     while (result == 0 && base == NULL && chain[count - 1].descriptor.create_type != NULL &&
            chain[count - 1].descriptor.parent_cid != VMDK_NO_PARENT) {
         if (count == DISK_MAX_CHAIN) {

@@ -76,7 +76,7 @@ static const struct {
 } options[] = {
     {"source-format", OPTION_SOURCE_FORMAT, required_argument, "FORMAT", "raw, vmdk, qcow2, vhd, vhdx, vdi, luks (default: by content)"},
     {"format", OPTION_FORMAT, required_argument, "FORMAT", "of the destination: raw (default) or qcow2"},
-    {"base", OPTION_BASE, required_argument, "FILE", "the image below a source that holds only changes"},
+    {"base", OPTION_BASE, required_argument, "FILE", "the image below a source that holds only changes; again for what lies below that"},
     {"allow-paths", OPTION_ALLOW_PATHS, no_argument, NULL, "let an image refer to files outside its folder"},
     {"stream", OPTION_STREAM, no_argument, NULL, "read the source front to back, over HTTP by one request"},
     {"extents", OPTION_EXTENTS, required_argument, "FILE", "copy only these areas (\"OFFSET LENGTH\" lines or JSON)"},
@@ -248,6 +248,17 @@ static int take_connections(const char *text, struct copy_settings *settings, st
     return 0;
 }
 
+static int take_base(const char *path, struct copy_settings *settings, struct error **err)
+{
+    if (settings->bases == NULL)
+        settings->bases = xcalloc(DISK_MAX_CHAIN, sizeof(settings->bases[0]));
+    if (settings->source_options.base_count == DISK_MAX_CHAIN)
+        return error_set(err, ERROR_INVALID, "more than %d images", DISK_MAX_CHAIN);
+    settings->bases[settings->source_options.base_count++] = path;
+    settings->source_options.bases = settings->bases;
+    return 0;
+}
+
 static int take_checkpoint(const char *path, struct copy_settings *settings)
 {
     settings->map_path = path;
@@ -261,7 +272,7 @@ static int take_option(enum option_id id, char *arg, struct copy_settings *s, st
     switch (id) {
     case OPTION_SOURCE_FORMAT: s->source_options.format = arg; return 0;
     case OPTION_FORMAT:        s->target_options.format = arg; return 0;
-    case OPTION_BASE:          s->source_options.base = arg; return 0;
+    case OPTION_BASE:          return take_base(arg, s, err);
     case OPTION_ALLOW_PATHS:   s->source_options.allow_paths = true; return 0;
     case OPTION_STREAM:        s->source_options.stream = true; return 0;
     case OPTION_THREADS:       return parse_count(arg, COPY_MAX_WORKERS, &s->threads, err);
@@ -384,6 +395,7 @@ void copy_settings_reset(struct copy_settings *settings)
     secret_free(settings->password);
     secret_free(settings->bearer);
     copy_chunk_digests_reset(&settings->chunk_digests);
+    free(settings->bases);
     *settings = (struct copy_settings){0};
 }
 

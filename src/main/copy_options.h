@@ -43,6 +43,7 @@ struct copy_settings {
     const char *destination; /* NULL with some modes */
     struct disk_options source_options;
     struct target_options target_options;
+    const char **bases; /* owned; SOURCE_OPTIONS borrow them */
     struct secret *password; /* owned; SOURCE_OPTIONS borrow them */
     struct secret *bearer;
     unsigned threads;
