@@ -13,10 +13,11 @@
 #include <unistd.h>
 
 enum {
-    WRITE_WORKERS = 16,      /* requests in flight to a destination on a server; from a source on one: */
-    NEAR_WORKERS = 8,        /* if a request takes less than NEAR_US, */
-    MIDDLE_WORKERS = 24,
-    FAR_WORKERS = 32,        /* or more than FAR_US */
+    WRITE_REQUESTS = 16,     /* first in flight to a destination on a server; from a source on one: */
+    NEAR_REQUESTS = 8,       /* if a request takes less than NEAR_US, */
+    MIDDLE_REQUESTS = 24,
+    FAR_REQUESTS = 32,       /* or more than FAR_US */
+    PACKED_REQUESTS = 20,    /* at most, where each needs memory for packed data too */
     NEAR_US = 2000,
     FAR_US = 8000,
     LOCAL_WORKERS = 8,       /* keep a disk busy where nothing has to be unpacked */
@@ -102,6 +103,7 @@ static struct written_list take_written(struct copy *copy)
     struct written_list list = copy->written;
 
     copy->written = (struct written_list){0};
+    copy->syncing_bytes = copy->unsynced_bytes;
     copy->unsynced_bytes = 0;
     return list;
 }
@@ -117,7 +119,6 @@ static uint64_t choose_unsynced(const struct copy *copy)
 static void *keep_map(void *arg)
 {
     struct copy *copy = arg;
-    uint64_t most = choose_unsynced(copy);
     bool more = true;
 
     while (more) {
@@ -126,7 +127,7 @@ static void *keep_map(void *arg)
         struct error *err = NULL;
 
         pthread_mutex_lock(&copy->lock);
-        while (copy->running > 0 && copy->unsynced_bytes < most &&
+        while (copy->running > 0 && copy->unsynced_bytes < copy->most_unsynced &&
                cond_wait(&copy->changed, &copy->lock, deadline))
             ;
         more = copy->running > 0;
@@ -138,35 +139,53 @@ static void *keep_map(void *arg)
             more = false;
         }
         written_list_reset(&list);
+        pthread_mutex_lock(&copy->lock);
+        copy->syncing_bytes = 0;
+        pthread_cond_broadcast(&copy->changed);
+        pthread_mutex_unlock(&copy->lock);
     }
     return NULL;
 }
 
-/* Requests in flight hide the time that each takes; more than that only fills caches. */
-static size_t choose_remote_workers(const struct copy_options *options)
+/* How many requests to a server to begin with: by the time that one takes. */
+static unsigned choose_requests(const struct copy_options *options)
 {
-    size_t count = options->target->is_remote ? WRITE_WORKERS : NEAR_WORKERS;
     unsigned latency_us = options->disk == NULL ? 0 : disk_latency_us(options->disk);
 
     if (latency_us >= NEAR_US)
-        count = latency_us < FAR_US ? MIDDLE_WORKERS : FAR_WORKERS;
-    return count;
+        return latency_us < FAR_US ? MIDDLE_REQUESTS : FAR_REQUESTS;
+    return options->target->is_remote ? WRITE_REQUESTS : NEAR_REQUESTS;
 }
 
-static size_t choose_workers(const struct copy_options *options)
+static size_t choose_workers(const struct copy_options *options, bool is_tuned)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    bool is_remote = options->target->is_remote ||
-                     (options->disk != NULL && disk_is_remote(options->disk));
     bool is_packed = options->stream != NULL || disk_is_packed(options->disk);
     size_t count = options->workers;
 
-    if (count == 0 && is_remote)
-        count = choose_remote_workers(options);
+    if (is_tuned)
+        count = is_packed ? PACKED_REQUESTS : TUNE_MAX_REQUESTS;
+    if (count == 0 && options->target->is_remote)
+        count = WRITE_REQUESTS;
     if (count == 0)
         count = is_packed ? (size_t)(processors < 1 ? 1 : processors) + WAITING_WORKERS
                           : LOCAL_WORKERS;
     return count > COPY_MAX_WORKERS ? COPY_MAX_WORKERS : count;
+}
+
+/* Chooses the workers; between servers, how many of them have something to do is found by trying. */
+static void prepare_workers(struct copy *copy)
+{
+    const struct copy_options *options = &copy->options;
+
+    copy->is_tuned = options->workers == 0 && options->stream == NULL &&
+                     (options->target->is_remote || disk_is_remote(options->disk));
+    copy->worker_count = choose_workers(options, copy->is_tuned);
+    copy->workers = xcalloc(copy->worker_count, sizeof(copy->workers[0]));
+    copy->piece_bytes = options->request_bytes;
+    if (copy->is_tuned)
+        tune_init(&copy->tune, choose_requests(options), (unsigned)copy->worker_count,
+                  options->request_bytes, time_mono_us());
 }
 
 static uint64_t sum_areas(const struct copy *copy)
@@ -280,12 +299,12 @@ int copy_start(const struct copy_options *options, struct copy **out, struct err
     copy->size_bytes = options->disk != NULL ? disk_size(options->disk)
                                              : stream_size(options->stream);
     copy->total_bytes = sum_areas(copy);
+    copy->most_unsynced = choose_unsynced(copy);
     copy->start_ms = time_mono_ms();
     copy->share_fd = -1; /* a map wants checksums: all must be read */
     if (options->disk != NULL && options->map == NULL)
         copy->share_fd = disk_plain_fd(options->disk, &copy->share_start);
-    copy->worker_count = choose_workers(options);
-    copy->workers = xcalloc(copy->worker_count, sizeof(copy->workers[0]));
+    prepare_workers(copy);
     copy->queue = queue_new(QUEUE_ITEMS);
     pthread_mutex_init(&copy->lock, NULL);
     cond_init(&copy->changed);

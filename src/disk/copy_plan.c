@@ -78,7 +78,8 @@ static bool plan_data(struct plan *plan, uint64_t start, uint64_t end, uint64_t 
     if (start > plan->next && !plan_zeroes(plan, start))
         return false;
     while (plan->next < end) {
-        uint64_t stop = plan->next - plan->next % plan->block + plan->block;
+        uint64_t piece = plan->copy->piece_bytes;
+        uint64_t stop = plan->next - plan->next % piece + piece;
         struct chunk chunk = {.kind = CHUNK_READ, .offset = plan->next};
 
         if (stop > limit)
@@ -233,6 +234,9 @@ void *copy_plan(void *arg)
     else
         plan_disk(&plan);
     queue_close(copy->queue);
+    pthread_mutex_lock(&copy->lock);
+    copy->is_planned = true;
+    pthread_mutex_unlock(&copy->lock);
     copy_thread_ends(copy);
     return NULL;
 }

@@ -6,6 +6,7 @@
 #include "base/vector.h"
 #include "disk/copy.h"
 #include "disk/stream.h"
+#include "disk/tune.h"
 
 #include <stdatomic.h>
 
@@ -41,6 +42,7 @@ struct copy {
     uint64_t size_bytes; /* of the disk; grows while a stream without a size is read */
     int64_t start_ms;
     size_t worker_count;
+    bool is_tuned; /* fewer of the workers may be at work, with smaller requests: as TUNE says */
     int share_fd; /* the disk's bytes as they are, for target_share; -1: they must be read */
     uint64_t share_start; /* of the disk in it */
     struct thread planner;
@@ -58,15 +60,21 @@ struct copy {
     _Atomic uint64_t shared_bytes;
     _Atomic uint64_t kept_bytes;
     _Atomic uint64_t repaired_bytes;
+    _Atomic size_t next_number; /* of a worker */
+    _Atomic size_t piece_bytes; /* of one request to be planned; a power of two */
     atomic_bool stopping; /* a failure or a cancel: everybody ends */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    struct tune tune;            /* guarded by lock */
+    bool is_planned;             /* guarded by lock: nothing more comes into the queue */
     size_t running;              /* guarded by lock: planner and workers not yet ended */
     struct error *err;           /* guarded by lock: the first failure */
     enum copy_side side;         /* guarded by lock: of it */
     struct written_list written; /* guarded by lock: for the keeper */
     uint64_t unsynced_bytes;     /* guarded by lock: sum of WRITTEN */
+    uint64_t syncing_bytes;      /* guarded by lock: of what the keeper works on */
+    uint64_t most_unsynced;      /* bytes, from which on the keeper is wanted */
     uint64_t rate_bytes[8];      /* guarded by lock: done at the times below */
     int64_t rate_ms[8];          /* guarded by lock */
 };

@@ -12,12 +12,28 @@
 /* Zeroes are looked for in pieces of so many bytes: the block of nearly all file systems, and what
  * qemu-img and nbdcopy leave out.  Leaving out longer runs only was no faster, measured on a file
  * system's image: there are few short ones. */
-enum { ZERO_GRAIN = 4096 };
+enum {
+    ZERO_GRAIN = 4096,
+    TURN_POLL_MS = 500,
+    UNSYNCED_TIMES = 2, /* what the map may not know yet, in parts of which one calls its keeper */
+};
+
+/* A block that may still be on its way into the target. */
+struct pending {
+    bool is_there;
+    uint64_t offset;
+    size_t len;
+    char *data;
+    bool has_data;
+};
 
 /* A worker's own. */
 struct worker {
     struct copy *copy;
-    char *data; /* request_bytes, aligned */
+    char *data;       /* request_bytes, aligned: one of the next */
+    char *buffers[2]; /* the second only where writes go on while something else is done */
+    struct target_lane *lane;
+    struct pending pending; /* in the other buffer */
     char *there; /* the same, for what a destination has; only with streams that are continued */
     struct stream_unpacker *unpacker;
 };
@@ -64,10 +80,13 @@ static int clear(struct copy *copy, uint64_t offset, uint64_t length, struct err
                : target_zero(copy->options.target, offset, length, err);
 }
 
-/* Writes LEN bytes without their runs of zeroes.  *HAS_DATA tells whether there was anything else. */
-static int write_sparse(struct copy *copy, const char *data, size_t len, uint64_t offset,
+/* Begins to write LEN bytes without their runs of zeroes.  *HAS_DATA tells whether there was anything
+ * else. */
+static int write_sparse(struct worker *worker, const char *data, size_t len, uint64_t offset,
                         bool *has_data, struct error **err)
 {
+    struct copy *copy = worker->copy;
+
     *has_data = false;
     for (size_t at = 0; at < len;) {
         size_t run = zero_run(data + at, len - at);
@@ -77,17 +96,19 @@ static int write_sparse(struct copy *copy, const char *data, size_t len, uint64_
         at += run;
         run = data_run(data + at, len - at);
         if (run > 0) {
-            if (target_write(copy->options.target, data + at, run, offset + at, err) == -1)
+            if (target_lane_write(worker->lane, data + at, run, offset + at, err) == -1)
                 return -1;
             *has_data = true;
             copy->written_bytes += run;
         }
         at += run;
     }
+    target_lane_submit(worker->lane);
     return 0;
 }
 
-/* Hands a written block to the map's keeper, if there is a map. */
+/* Hands a written block to the map's keeper, if there is a map; waits while the keeper has fallen
+ * behind, so that a crash never makes much be done again. */
 static void note_written(struct copy *copy, uint64_t offset, size_t len, const char *data,
                          bool is_zero_block)
 {
@@ -101,13 +122,52 @@ static void note_written(struct copy *copy, uint64_t offset, size_t len, const c
     written_list_push(&copy->written, written);
     copy->unsynced_bytes += len;
     pthread_cond_broadcast(&copy->changed);
+    while (copy->unsynced_bytes + copy->syncing_bytes > UNSYNCED_TIMES * copy->most_unsynced &&
+           !copy->stopping)
+        cond_wait(&copy->changed, &copy->lock, deadline_after(TURN_POLL_MS));
+}
+
+/* Waits until the pending block is written and notes that it is. */
+static bool settle(struct worker *worker)
+{
+    struct pending *pending = &worker->pending;
+    struct error *err = NULL;
+
+    if (!pending->is_there)
+        return true;
+    pending->is_there = false;
+    if (target_lane_wait(worker->lane, &err) == -1) {
+        copy_fail(worker->copy, COPY_SIDE_TARGET, err);
+        return false;
+    }
+    note_written(worker->copy, pending->offset, pending->len, pending->data, !pending->has_data);
+    return true;
+}
+
+/* Writes the LEN bytes of the worker's data; where that can go on by itself, the worker has its other
+ * buffer then. */
+static bool write_block(struct worker *worker, uint64_t offset, size_t len)
+{
+    struct pending pending = {.is_there = true, .offset = offset, .len = len, .data = worker->data};
+    struct error *err = NULL;
+
+    if (!settle(worker))
+        return false;
+    if (write_sparse(worker, worker->data, len, offset, &pending.has_data, &err) == -1) {
+        copy_fail(worker->copy, COPY_SIDE_TARGET, err);
+        return false;
+    }
+    worker->pending = pending;
+    if (worker->buffers[1] == NULL)
+        return settle(worker);
+    worker->data = worker->data == worker->buffers[0] ? worker->buffers[1] : worker->buffers[0];
+    return true;
 }
 
 static bool do_read(struct worker *worker, const struct chunk *chunk)
 {
     struct copy *copy = worker->copy;
     struct error *err = NULL;
-    bool has_data;
 
     if (copy->share_fd != -1 &&
         target_share(copy->options.target, copy->share_fd, copy->share_start + chunk->offset,
@@ -121,13 +181,7 @@ static bool do_read(struct worker *worker, const struct chunk *chunk)
         return false;
     }
     copy->read_bytes += chunk->length;
-    if (write_sparse(copy, worker->data, (size_t)chunk->length, chunk->offset, &has_data, &err) ==
-        -1) {
-        copy_fail(copy, COPY_SIDE_TARGET, err);
-        return false;
-    }
-    note_written(copy, chunk->offset, (size_t)chunk->length, worker->data, !has_data);
-    return true;
+    return write_block(worker, chunk->offset, (size_t)chunk->length);
 }
 
 /* The map says that the block is in the target: keep it if it is, copy it if not. */
@@ -187,8 +241,6 @@ static size_t gather(struct worker *worker, const struct chunk *chunk, size_t fi
 static bool do_pieces(struct worker *worker, const struct chunk *chunk)
 {
     struct copy *copy = worker->copy;
-    struct error *err = NULL;
-    bool has_data;
     size_t len;
 
     for (size_t i = 0; i < chunk->count;) {
@@ -197,11 +249,8 @@ static bool do_pieces(struct worker *worker, const struct chunk *chunk)
         if (taken == 0)
             return false;
         copy->read_bytes += len;
-        if (write_sparse(copy, worker->data, len, chunk->pieces[i].offset, &has_data, &err) ==
-            -1) {
-            copy_fail(copy, COPY_SIDE_TARGET, err);
+        if (!write_block(worker, chunk->pieces[i].offset, len))
             return false;
-        }
         i += taken;
     }
     return true;
@@ -232,7 +281,6 @@ static bool do_block(struct worker *worker, const struct chunk *chunk)
     struct copy *copy = worker->copy;
     size_t len = (size_t)chunk->length;
     struct error *err = NULL;
-    bool has_data;
 
     if (!assemble(worker, chunk))
         return false;
@@ -248,12 +296,7 @@ static bool do_block(struct worker *worker, const struct chunk *chunk)
         }
         copy->repaired_bytes += len;
     }
-    if (write_sparse(copy, worker->data, len, chunk->offset, &has_data, &err) == -1) {
-        copy_fail(copy, COPY_SIDE_TARGET, err);
-        return false;
-    }
-    note_written(copy, chunk->offset, len, worker->data, !has_data);
-    return true;
+    return write_block(worker, chunk->offset, len);
 }
 
 static bool do_chunk(struct worker *worker, const struct chunk *chunk)
@@ -273,28 +316,77 @@ static bool do_chunk(struct worker *worker, const struct chunk *chunk)
     return false;
 }
 
+/* Waits until so many requests may be in flight that this worker, the NUMBERth, is wanted too.  False if
+ * it never will be. */
+static bool await_turn(struct copy *copy, size_t number)
+{
+    if (!copy->is_tuned)
+        return true;
+    LOCK_SCOPE(&copy->lock);
+    while (number >= copy->tune.requests && !copy->is_planned && !copy->stopping)
+        cond_wait(&copy->changed, &copy->lock, deadline_after(TURN_POLL_MS)); /* asks again */
+    return number < copy->tune.requests;
+}
+
+/* Lets the number of requests follow what they bring. */
+static void note_done(struct copy *copy, const struct chunk *chunk)
+{
+    copy->done_bytes += chunk->length;
+    if (!copy->is_tuned || chunk->kind != CHUNK_READ)
+        return;
+    LOCK_SCOPE(&copy->lock);
+    if (!tune_note(&copy->tune, chunk->length, time_mono_us()))
+        return;
+    if (copy->options.map == NULL) /* its blocks are all of one size */
+        copy->piece_bytes = copy->tune.bytes;
+    pthread_cond_broadcast(&copy->changed);
+}
+
+/* Gives the worker its buffers and its way into the target. */
+static void open_lane(struct worker *worker)
+{
+    size_t len = worker->copy->options.request_bytes;
+    size_t count = worker->copy->is_tuned ? 1 : 2; /* many requests hide the time of a write too */
+
+    for (size_t i = 0; i < count; i++) {
+        worker->buffers[i] = aligned_alloc(TARGET_ALIGNMENT, len);
+        if (worker->buffers[i] == NULL)
+            abort(); /* as xmalloc does */
+    }
+    worker->lane = target_lane_open(worker->copy->options.target, (void *const *)worker->buffers,
+                                    count, len);
+    if (!target_lane_is_async(worker->lane)) {
+        free(worker->buffers[1]);
+        worker->buffers[1] = NULL;
+    }
+    worker->data = worker->buffers[0];
+}
+
 void *copy_work(void *arg)
 {
     struct copy *copy = arg;
     struct worker worker = {.copy = copy};
+    size_t number = copy->next_number++;
     struct chunk *chunk;
 
-    worker.data = aligned_alloc(TARGET_ALIGNMENT, copy->options.request_bytes);
-    if (worker.data == NULL)
-        abort(); /* as xmalloc does */
+    open_lane(&worker);
     if (copy->options.stream != NULL)
         worker.unpacker = stream_unpacker_new();
     if (copy->options.stream != NULL && copy->options.check != NULL)
         worker.there = xmalloc(copy->options.request_bytes);
-    while (!copy_is_stopping(copy) && (chunk = queue_pop(copy->queue, DEADLINE_NONE)) != NULL) {
+    while (!copy_is_stopping(copy) && await_turn(copy, number) &&
+           (chunk = queue_pop(copy->queue, DEADLINE_NONE)) != NULL) {
         if (do_chunk(&worker, chunk))
-            copy->done_bytes += chunk->length;
+            note_done(copy, chunk);
         if (chunk->buffer != NULL)
             queue_push(copy->buffers, chunk->buffer, DEADLINE_NONE);
         free(chunk);
     }
+    settle(&worker);
+    target_lane_close(worker.lane);
     stream_unpacker_free(worker.unpacker);
-    free(worker.data);
+    free(worker.buffers[0]);
+    free(worker.buffers[1]);
     free(worker.there);
     copy_thread_ends(copy);
     return NULL;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "disk/blob_nbd.h"
 #include "disk/target_nbd.h"
+#include "disk/uring.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -78,6 +79,66 @@ int target_write(struct target *target, const void *data, size_t len, uint64_t o
     if (fault("copy.write"))
         return error_sys(err, EIO, "cannot write \"%s\"", target->name);
     return len == 0 ? 0 : target->ops->write(target, data, len, offset, err);
+}
+
+struct target_lane {
+    struct target *target;
+    struct uring *ring; /* NULL: writes are done when they return */
+};
+
+struct target_lane *target_lane_open(struct target *target, void *const *buffers, size_t count,
+                                     size_t len)
+{
+    struct target_lane *lane = xcalloc(1, sizeof(*lane));
+
+    lane->target = target;
+    if (target->is_async)
+        lane->ring = uring_new(buffers, count, len);
+    return lane;
+}
+
+void target_lane_close(struct target_lane *lane)
+{
+    CLEANUP(error) struct error *ignored = NULL; /* who wants to know has waited */
+
+    if (lane == NULL)
+        return;
+    if (lane->ring != NULL)
+        uring_wait(lane->ring, lane->target->name, &ignored);
+    uring_free(lane->ring);
+    free(lane);
+}
+
+bool target_lane_is_async(const struct target_lane *lane)
+{
+    return lane->ring != NULL;
+}
+
+int target_lane_write(struct target_lane *lane, const void *data, size_t len, uint64_t offset,
+                      struct error **err)
+{
+    struct target *target = lane->target;
+
+    if (lane->ring == NULL || len == 0)
+        return target_write(target, data, len, offset, err);
+    if (fault("copy.write"))
+        return error_sys(err, EIO, "cannot write \"%s\"", target->name);
+    return target->ops->write_later(target, lane->ring, data, len, offset, err);
+}
+
+void target_lane_submit(struct target_lane *lane)
+{
+    if (lane->ring != NULL)
+        uring_submit(lane->ring);
+}
+
+int target_lane_wait(struct target_lane *lane, struct error **err)
+{
+    if (lane->ring == NULL || uring_wait(lane->ring, lane->target->name, err) == 0)
+        return 0;
+    if ((*err)->sys == ENOSPC)
+        error_hint(err, TARGET_FULL_HINT);
+    return -1;
 }
 
 bool target_share(struct target *target, int fd, uint64_t from, uint64_t offset, uint64_t length)

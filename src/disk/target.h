@@ -15,8 +15,12 @@
 struct cancel;
 struct error;
 struct target;
+struct target_lane;
+struct uring;
 
 #define TARGET_SIZE_UNKNOWN UINT64_MAX
+
+#define TARGET_FULL_HINT "make room, then go on with --resume if a map was kept"
 
 enum { TARGET_ALIGNMENT = 4096 }; /* of buffers, offsets and lengths that direct writing can use */
 
@@ -42,6 +46,10 @@ struct target_ops {
     int (*sync)(struct target *target, struct error **err);
     int (*finish)(struct target *target, uint64_t size_bytes, struct error **err);
 
+    /* Begins to write as target_write does, through RING; NULL: cannot. */
+    int (*write_later)(struct target *target, struct uring *ring, const void *data, size_t len,
+                       uint64_t offset, struct error **err);
+
     /* As target_share; NULL: never. */
     bool (*share)(struct target *target, int fd, uint64_t from, uint64_t offset, uint64_t length);
 };
@@ -52,6 +60,7 @@ struct target {
     char *name;
     bool reads_zero; /* where nothing was written */
     bool is_remote;
+    bool is_async; /* WRITE_LATER can be used */
 };
 
 /* Opens DESTINATION for a disk of SIZE_BYTES (or TARGET_SIZE_UNKNOWN): a path, nbd:// and its kin,
@@ -64,6 +73,26 @@ void target_close(struct target *target);
 
 int target_write(struct target *target, const void *data, size_t len, uint64_t offset,
                  struct error **err);
+
+/* One thread's own way into a target: writes that go on, where that is possible, while the thread
+ * reads and unpacks what comes next into another buffer.  There are COUNT buffers of LEN bytes.  Never
+ * NULL. */
+struct target_lane *target_lane_open(struct target *target, void *const *buffers, size_t count,
+                                     size_t len);
+void target_lane_close(struct target_lane *lane); /* waits for what is still on its way */
+
+/* True if writes go on behind their return: the data must then stay until target_lane_wait. */
+bool target_lane_is_async(const struct target_lane *lane);
+
+/* As target_write, but errors may come later, by target_lane_wait. */
+int target_lane_write(struct target_lane *lane, const void *data, size_t len, uint64_t offset,
+                      struct error **err);
+
+/* Hands to the kernel what was begun, at the latest now. */
+void target_lane_submit(struct target_lane *lane);
+
+/* Waits until all that was begun is written. */
+int target_lane_wait(struct target_lane *lane, struct error **err);
 
 /* Makes the range share the storage of LENGTH bytes from FROM on in the file FD (a reflink), so that
  * nothing is read or written.  False if that is not possible: the bytes must then be written. */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "disk/uring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,21 +53,41 @@ static int write_part(struct file_target *file, int fd, const char *data, size_t
     if (len == 0 || fd_pwrite_all(fd, data, len, offset, file->target.name, err) == 0)
         return 0;
     if ((*err)->sys == ENOSPC)
-        error_hint(err, "make room, then go on with --resume if a map was kept");
+        error_hint(err, TARGET_FULL_HINT);
     return -1;
+}
+
+/* How many of the LEN bytes can go past the page cache. */
+static size_t direct_part(const struct file_target *file, const void *data, size_t len,
+                          uint64_t offset)
+{
+    bool is_possible = file->direct_fd != -1 && (uintptr_t)data % TARGET_ALIGNMENT == 0 &&
+                       offset % TARGET_ALIGNMENT == 0;
+
+    return is_possible ? len - len % TARGET_ALIGNMENT : 0;
 }
 
 static int file_write_at(struct target *target, const void *data, size_t len, uint64_t offset,
                          struct error **err)
 {
     struct file_target *file = (struct file_target *)target;
-    size_t direct = 0;
+    size_t direct = direct_part(file, data, len, offset);
 
-    if (file->direct_fd != -1 && (uintptr_t)data % TARGET_ALIGNMENT == 0 &&
-        offset % TARGET_ALIGNMENT == 0)
-        direct = len - len % TARGET_ALIGNMENT;
     if (write_part(file, file->direct_fd, data, direct, offset, err) == -1)
         return -1;
+    return write_part(file, file->fd, (const char *)data + direct, len - direct, offset + direct,
+                      err);
+}
+
+/* What goes through the page cache is done at once: the kernel would do it in turn all the same. */
+static int file_write_later(struct target *target, struct uring *ring, const void *data, size_t len,
+                            uint64_t offset, struct error **err)
+{
+    struct file_target *file = (struct file_target *)target;
+    size_t direct = direct_part(file, data, len, offset);
+
+    if (direct > 0)
+        uring_write(ring, file->direct_fd, data, direct, offset);
     return write_part(file, file->fd, (const char *)data + direct, len - direct, offset + direct,
                       err);
 }
@@ -213,8 +234,8 @@ static int open_direct(struct file_target *file, const struct target_options *op
 int target_file_open(const char *path, uint64_t size_bytes, const struct target_options *options,
                      struct target **out, struct error **err)
 {
-    static const struct target_ops ops = {file_close, file_write_at, file_zero, file_sync,
-                                          file_finish, file_share};
+    static const struct target_ops ops = {file_close,  file_write_at,    file_zero, file_sync,
+                                          file_finish, file_write_later, file_share};
     CLEANUP(target) struct target *target = NULL;
     struct stat st;
     bool is_new = stat(path, &st) == -1;
@@ -246,6 +267,7 @@ int target_file_open(const char *path, uint64_t size_bytes, const struct target_
         return -1;
     if (open_direct(file, options, err) == -1)
         return -1;
+    file->target.is_async = file->direct_fd != -1;
     *out = steal(&target);
     return 0;
 }
