@@ -72,7 +72,7 @@ milliseconds() {
 # pair TITLE PEER-COMMAND OUR-COMMAND [FLOOR: the awk expression of it over inflate, direct, buffered]
 pair() {
     local peer ours best=0
-    case $1 in *"$only"*) ;; *) return 0 ;; esac
+    wanted "$1" || return 0
     : >pairs
     for _ in $(seq "$rounds"); do
         peer=$(milliseconds "$2")
@@ -97,61 +97,119 @@ pair() {
                 return n}'
 }
 
+# wanted TITLE: whether ONLY asks for it
+wanted() {
+    case $1 in *"$only"*) ;; *) return 1 ;; esac
+}
+
 echo "load before: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) processors"
-nbd_copy='truncate -s 4G out.raw; nbdcopy --destination-is-zero'
 convert='qemu-img convert -W -m 8'
+nbd_copy='truncate -s 4G out.raw; nbdcopy --destination-is-zero'
+serve='nbdkit -U - file'
+
 pair "streamOptimized, durable, qemu-img -t none" \
     "$convert -t none -O raw stream.vmdk out.raw" "$copy --quiet stream.vmdk out.raw" \
     'inflate > direct ? inflate : direct'
+pair "streamOptimized, buffered, qemu-img" \
+    "$convert -O raw stream.vmdk out.raw" \
+    "$copy --quiet --buffered --no-sync stream.vmdk out.raw" \
+    'inflate > buffered ? inflate : buffered'
 pair "streamOptimized, not durable, qemu-img" \
     "$convert -O raw stream.vmdk out.raw" "$copy --quiet --no-sync stream.vmdk out.raw" \
     'inflate > direct ? inflate : direct'
 pair "monolithicSparse, durable, qemu-img -t none" \
     "$convert -t none -O raw sparse.vmdk out.raw" "$copy --quiet sparse.vmdk out.raw"
+pair "monolithicSparse, buffered, qemu-img" \
+    "$convert -O raw sparse.vmdk out.raw" \
+    "$copy --quiet --buffered --no-sync sparse.vmdk out.raw"
+
 pair "raw sparse, durable, qemu-img -t none" \
     "$convert -t none -O raw disk.raw out.raw" "$copy --quiet disk.raw out.raw"
 pair "raw sparse, durable, nbdcopy --flush" "$nbd_copy --flush disk.raw out.raw" \
     "$copy --quiet disk.raw out.raw"
+pair "raw sparse, buffered, qemu-img" \
+    "$convert -O raw disk.raw out.raw" "$copy --quiet --buffered --no-sync disk.raw out.raw"
+pair "raw sparse, buffered, nbdcopy" "$nbd_copy disk.raw out.raw" \
+    "$copy --quiet --buffered --no-sync disk.raw out.raw"
 pair "raw full, durable, qemu-img -t none" \
     "$convert -t none -O raw full.raw out.raw" "$copy --quiet full.raw out.raw"
 pair "raw full, durable, nbdcopy --flush" \
     "truncate -s 1536M out.raw; nbdcopy --destination-is-zero --flush full.raw out.raw" \
     "$copy --quiet full.raw out.raw"
+pair "raw full, buffered, qemu-img" \
+    "$convert -O raw full.raw out.raw" "$copy --quiet --buffered --no-sync full.raw out.raw"
+pair "raw full, buffered, nbdcopy" \
+    "truncate -s 1536M out.raw; nbdcopy --destination-is-zero full.raw out.raw" \
+    "$copy --quiet --buffered --no-sync full.raw out.raw"
+
+pair "NBD to raw, durable, qemu-img -t none" \
+    "$serve disk.raw --run '$convert -t none -f raw -O raw \$uri out.raw'" \
+    "$serve disk.raw --run '$copy --quiet \$uri out.raw'"
 pair "NBD to raw, durable, nbdcopy --flush" \
-    "truncate -s 4G out.raw; nbdkit -U - file disk.raw --run 'nbdcopy --destination-is-zero --flush \$uri out.raw'" \
-    "nbdkit -U - file disk.raw --run '$copy --quiet \$uri out.raw'"
+    "truncate -s 4G out.raw; $serve disk.raw --run 'nbdcopy --destination-is-zero --flush \$uri out.raw'" \
+    "$serve disk.raw --run '$copy --quiet \$uri out.raw'"
+pair "NBD to raw, buffered, qemu-img" \
+    "$serve disk.raw --run '$convert -f raw -O raw \$uri out.raw'" \
+    "$serve disk.raw --run '$copy --quiet --buffered --no-sync \$uri out.raw'"
+pair "NBD to raw, buffered, nbdcopy" \
+    "truncate -s 4G out.raw; $serve disk.raw --run 'nbdcopy --destination-is-zero \$uri out.raw'" \
+    "$serve disk.raw --run '$copy --quiet --buffered --no-sync \$uri out.raw'"
+pair "raw to NBD, durable, qemu-img -t none" \
+    "truncate -s 4G out.raw; $serve out.raw --run '$convert -n --target-is-zero -t none -f raw -O raw disk.raw \$uri'" \
+    "truncate -s 4G out.raw; $serve out.raw --run '$copy --quiet --destination-is-zero disk.raw \$uri'"
 pair "raw to NBD, durable, nbdcopy --flush" \
-    "truncate -s 4G out.raw; nbdkit -U - file out.raw --run 'nbdcopy --destination-is-zero --flush disk.raw \$uri'" \
-    "truncate -s 4G out.raw; nbdkit -U - file out.raw --run '$copy --quiet --destination-is-zero disk.raw \$uri'"
-pair "qcow2 zlib, durable, qemu-img -t none" \
-    "$convert -t none -O raw zlib.qcow2 out.raw" "$copy --quiet zlib.qcow2 out.raw"
-pair "qcow2 zstd, durable, qemu-img -t none" \
-    "$convert -t none -O raw zstd.qcow2 out.raw" "$copy --quiet zstd.qcow2 out.raw"
+    "truncate -s 4G out.raw; $serve out.raw --run 'nbdcopy --destination-is-zero --flush disk.raw \$uri'" \
+    "truncate -s 4G out.raw; $serve out.raw --run '$copy --quiet --destination-is-zero disk.raw \$uri'"
+pair "raw to NBD, buffered, qemu-img" \
+    "truncate -s 4G out.raw; $serve out.raw --run '$convert -n --target-is-zero -f raw -O raw disk.raw \$uri'" \
+    "truncate -s 4G out.raw; $serve out.raw --run '$copy --quiet --no-sync --destination-is-zero disk.raw \$uri'"
+pair "raw to NBD, buffered, nbdcopy" \
+    "truncate -s 4G out.raw; $serve out.raw --run 'nbdcopy --destination-is-zero disk.raw \$uri'" \
+    "truncate -s 4G out.raw; $serve out.raw --run '$copy --quiet --no-sync --destination-is-zero disk.raw \$uri'"
+
+for kind in zlib zstd; do
+    pair "qcow2 $kind, durable, qemu-img -t none" \
+        "$convert -t none -O raw $kind.qcow2 out.raw" "$copy --quiet $kind.qcow2 out.raw"
+    pair "qcow2 $kind, buffered, qemu-img" \
+        "$convert -O raw $kind.qcow2 out.raw" \
+        "$copy --quiet --buffered --no-sync $kind.qcow2 out.raw"
+done
 pair "raw to qcow2, durable, qemu-img -t none" \
     "$convert -t none -O qcow2 disk.raw out.qcow2" "$copy --quiet --format qcow2 disk.raw out.qcow2"
-pair "5 ms a request, NBD, one request at a time" \
-    "nbdkit -U - --filter=delay --filter=truncate file disk.raw delay-read=5ms truncate=256M --run '$copy --quiet --requests 1 --connections 1 \$uri null:'" \
-    "nbdkit -U - --filter=delay --filter=truncate file disk.raw delay-read=5ms truncate=256M --run '$copy --quiet \$uri null:'"
 
 peak() {
     python3 -c 'import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)' "$@"
 }
-for source in stream.vmdk sparse.vmdk disk.raw full.raw zlib.qcow2; do
+if wanted "peak memory"; then
+    for source in stream.vmdk sparse.vmdk disk.raw full.raw zlib.qcow2 zstd.qcow2; do
+        rm -f out.raw
+        echo "peak memory, $source: $(peak "$copy" --quiet "$source" out.raw) MiB," \
+            "$(peak "$copy" --quiet --buffered "$source" out.raw) MiB buffered"
+    done
     rm -f out.raw
-    echo "peak memory, $source: $(peak "$copy" --quiet "$source" out.raw) MiB"
-done
+    echo "peak memory, NBD to raw:" \
+        "$($serve disk.raw --run "$(declare -f peak); peak '$copy' --quiet \$uri out.raw") MiB"
+    rm -f out.raw
+    truncate -s 4G out.raw
+    echo "peak memory, raw to NBD:" \
+        "$($serve out.raw --run "$(declare -f peak); peak '$copy' --quiet disk.raw \$uri") MiB"
+fi
 
 # Disks that are mostly holes: what their size costs.
-rm -f out.raw
-for gib in 1 10 100 200; do
-    rm -f long.raw out.raw
-    truncate -s ${gib}G long.raw
-    head -c 128M full.raw | dd of=long.raw bs=1M conv=notrunc status=none
-    head -c 128M full.raw | dd of=long.raw bs=1M seek=$((gib * 1024 - 128)) conv=notrunc status=none
-    times=$(for _ in $(seq "$rounds"); do milliseconds "$copy --quiet long.raw out.raw"; done | sort -n)
-    echo "$gib GiB with 256 MiB of data: $(echo "$times" | sed -n "$(((rounds + 1) / 2))p") ms," \
-        "$(peak "$copy" --quiet long.raw null:) MiB"
-done
+if wanted "length"; then
+    for gib in 1 10 100 200; do
+        rm -f long.raw out.raw
+        truncate -s ${gib}G long.raw
+        head -c 128M full.raw | dd of=long.raw bs=1M conv=notrunc status=none
+        head -c 128M full.raw |
+            dd of=long.raw bs=1M seek=$((gib * 1024 - 128)) conv=notrunc status=none
+        times=$(for _ in $(seq "$rounds"); do milliseconds "$copy --quiet long.raw out.raw"; done |
+            sort -n)
+        echo "length: $gib GiB with 256 MiB of data:" \
+            "$(echo "$times" | sed -n "$(((rounds + 1) / 2))p") ms," \
+            "$(peak "$copy" --quiet long.raw null:) MiB"
+    done
+fi
 echo "load behind: $(cut -d' ' -f1-3 /proc/loadavg)"
