@@ -179,17 +179,108 @@ the_controller_names_another_configmap() {
 }
 
 a_restart_loses_nothing() {
+    restart
+    wait_until 30 vm_is good-one '[c["id"] for c in v["concerns"]]' "['other']"
+    same "$(vm good-one 'v["policyVersion"]')" 7
+}
+
+# restart: kill -9 and start again
+restart() {
     pid=$(pgrep -f "gantryd --dir $work/home")
     kill -9 "$pid"
     # the lock is free when the process is gone
     wait_until 10 gone "$pid"
     ASAN_OPTIONS=detect_leaks=0 "$bin/gantry" up --dir "$work/home"
+}
+
+the_last_good_rules_survive_a_restart_with_bad_ones() {
+    rules other-rules "$bad"
+    wait_until 20 has_condition provider share ValidationRulesNotValid
+    restart
+    same "$(ask /v1/data/io/konveyor/forklift/ova/rules_version)" \
+        '{"result":{"rules_version":7}}'
+    contains "$(ask /v1/data/io/konveyor/forklift/ova/concerns \
+        -d '{"input": {"name": "x", "disks": [1]}}')" '"id":"other"'
+    wait_until 30 has_condition provider share ValidationRulesNotValid
     wait_until 30 vm_is good-one '[c["id"] for c in v["concerns"]]' "['other']"
+    same "$(vm good-one 'v["policyVersion"]')" 7
+    # what the commands show is what is in force
+    contains "$("$bin/gantry" policy explain share/good-one --dir "$work/home")" \
+        "rule mine.rego:5 because of"
+    contains "$("$bin/gantry" policy list --dir "$work/home")" "mine.rego:5"
+    rules other-rules "$(printf '%s' "$good" | sed 's/"mine"/"other"/')"
+    wait_until 20 no_condition provider share ValidationRulesNotValid
     same "$(vm good-one 'v["policyVersion"]')" 7
 }
 
 gone() {
     ! kill -0 "$1" 2>/dev/null
+}
+
+# Rules that are in a folder are explained and listed as those of the ConfigMap are.
+a_folder_of_rules_is_in_force_and_explained() {
+    mkdir "$work/rules"
+    printf '%s\n' "$good" | sed 's/"mine"/"folder"/' >"$work/rules/ours.rego"
+    "$bin/gantry" down --dir "$work/home"
+    ASAN_OPTIONS=detect_leaks=0 "$bin/gantry" up --dir "$work/home" --policy-dir "$work/rules"
+    wait_until 30 vm_is good-one 'sorted(c["id"] for c in v["concerns"])' "['folder', 'other']"
+    contains "$("$bin/gantry" policy explain share/good-one --dir "$work/home")" \
+        "rule $work/rules/ours.rego:5 because of"
+    contains "$("$bin/gantry" policy list --dir "$work/home")" "$work/rules/ours.rego:5"
+    rm -r "$work/rules"
+    wait_until 20 has_condition provider share ValidationRulesNotValid
+    "$bin/gantry" down --dir "$work/home"
+    ASAN_OPTIONS=detect_leaks=0 "$bin/gantry" up --dir "$work/home"
+    wait_until 30 vm_is good-one 'sorted(c["id"] for c in v["concerns"])' "['other']"
+}
+
+# The controllers work on another API server; their folder is a new one after each start.
+pod_up() {
+    rm -rf "$work/pod"
+    ASAN_OPTIONS=detect_leaks=0 "$bin/gantryd" --dir "$work/pod" --kubeconfig "$work/pod-api/kubeconfig" \
+        --no-node >>"$work/pod.log" 2>&1 &
+    pod_pid=$!
+    cleanup_fn kill -9 $pod_pid
+}
+
+in_a_cluster() {
+    KUBECONFIG=$work/pod-api/kubeconfig "$@"
+}
+
+kept_in_cluster() {
+    in_a_cluster kubectl get configmap forklift-validation-in-force -n $NS \
+        -o 'jsonpath={.data.rules\.json}' 2>/dev/null
+}
+
+is_kept_in_cluster() {
+    kept_in_cluster | grep -q "$1"
+}
+
+in_a_cluster_rules_survive_the_pod_and_its_folder() {
+    ASAN_OPTIONS=detect_leaks=0 "$bin/gantryd" --dir "$work/pod-api" --no-controllers --no-node \
+        >"$work/pod-api.log" 2>&1 &
+    api_pid=$!
+    cleanup_fn kill -9 $api_pid
+    wait_until 20 in_a_cluster kubectl get namespace $NS
+    in_a_cluster rules forklift-validation-config "$good"
+    in_a_cluster kubectl apply -f - <<YAML
+apiVersion: forklift.konveyor.io/v1beta1
+kind: ForkliftController
+metadata: {name: forklift-controller, namespace: $NS}
+spec: {feature_validation: "true"}
+YAML
+    pod_up
+    wait_until 30 is_kept_in_cluster '"mine'
+    kill -9 $pod_pid
+    kept=$(kept_in_cluster)
+    contains "$kept" '"revision":1,'
+    in_a_cluster rules forklift-validation-config "$bad"
+    pod_up
+    wait_until 30 in_a_cluster has_condition forkliftcontroller forklift-controller \
+        ValidationRulesNotValid
+    same "$(kept_in_cluster)" "$kept"
+    same "$(cat "$work/pod/validation/rules.json")" "$kept" # and in force
+    kill -9 $pod_pid $api_pid
 }
 
 explains_a_machine_of_the_home() {
@@ -301,7 +392,7 @@ follows_the_machines_of_a_vcenter() {
         wc -l)" 3
 }
 
-plan 15
+plan 18
 it "puts concerns beside the machine" concerns_are_beside_the_machine
 it "answers as OPA does" answers_as_opa_does
 it "refuses what OPA refuses, and what is too much" refuses_what_opa_refuses
@@ -310,6 +401,9 @@ it "names a bad rule and keeps the old ones" names_a_bad_rule_and_keeps_the_old_
 it "survives the restarts users were told to do" restarting_what_users_were_told_to_is_harmless
 it "takes the ConfigMap that the controller names" the_controller_names_another_configmap
 it "has everything again after a kill" a_restart_loses_nothing
+it "keeps the last good rules over a kill" the_last_good_rules_survive_a_restart_with_bad_ones
+it "keeps them in a cluster" in_a_cluster_rules_survive_the_pod_and_its_folder
+it "takes a folder of rules and explains them" a_folder_of_rules_is_in_force_and_explained
 it "explains a machine of the home" explains_a_machine_of_the_home
 it "answers queries of the inventory" queries_the_inventory
 it "lists the inventory on the command line" lists_the_inventory_on_the_command_line

@@ -21,7 +21,8 @@ struct option_spec;
 #define HOME_LOG        "gantryd.log"
 #define HOME_KUBECONFIG "kubeconfig"
 #define HOME_LISTEN     "listen"
-#define HOME_API        "api" /* the API server's folder */
+#define HOME_API        "api"        /* the API server's folder */
+#define HOME_VALIDATION "validation" /* that of the Validation service */
 
 /* The namespace of the objects that gantry makes for itself and of the host provider. */
 #define HOME_NAMESPACE "konveyor-forklift"

@@ -22,7 +22,7 @@ static const struct command subcommands[] = {
      "say which rule raises a concern, and because of what", policy_explain},
     {"bench", "[-d PATH]... -i INPUT [--seconds N] [--no-index] [--json] [QUERY]",
      "measure evaluations per second", policy_bench},
-    {"list", "[-d PATH]...", "list the rules in force and where each comes from", policy_list},
+    {"list", "[-d PATH]... | --home [--dir DIR]", "list the rules in force and where each comes from", policy_list},
 };
 
 void policy_options_specs(struct policy_options *options,
@@ -201,15 +201,26 @@ static bool list_rule(void *arg, const char *path, const struct rule *rule)
 int policy_list(const struct command *self, int argc, char **argv)
 {
     struct policy_options options = {0};
-    struct option_spec specs[POLICY_OPTION_COUNT];
+    const char *dir = NULL;
+    bool in_home = false;
+    struct option_spec specs[POLICY_OPTION_COUNT + 2] = {
+        [POLICY_OPTION_COUNT] = {"home", 0, OPTION_FLAG, &in_home, NULL,
+                                 "those in force in a home, users' rules included"},
+        {"dir", 0, OPTION_TEXT, &dir, "DIR", "the folder given to gantry up; implies --home"},
+    };
     CLEANUP(word_list) struct word_list words = {0};
 
     policy_options_specs(&options, specs);
     int status = command_options(self, specs, ARRAY_SIZE(specs), argc, argv, &words);
+    in_home = in_home || dir != NULL;
     if (status == -1 && words.len > 0)
         status = command_usage(self, "\"%s\" is not expected", words.ptr[0]);
+    if (status == -1 && in_home && options.paths.len > 0)
+        status = command_usage(self, "rules are listed of a home or of --data, not of both");
     if (status == -1) {
-        CLEANUP(rego) struct rego *rego = policy_compile(&options, NULL, false);
+        CLEANUP(rego)
+        struct rego *rego =
+            in_home ? policy_compile_home(dir) : policy_compile(&options, NULL, false);
         if (rego != NULL)
             rego_each_rule(rego, list_rule, NULL);
         status = rego != NULL ? EXIT_OK : EXIT_FAILED;

@@ -45,5 +45,6 @@ int policy_read_input(const char *path, struct arena *arena, const struct rval *
 int policy_read_vm(const char *dir, const char *ns, const char *vm, struct arena *arena,
                    const struct rval **input, const char **package, struct error **err);
 
-/* The rules of that home: the default policies and the ConfigMap's.  NULL after telling why. */
-struct rego *policy_compile_home(const char *dir, const char *ns);
+/* The rules that are in force in the home in DIR (may be NULL): the default policies and users', as
+ * its gantryd took them last.  NULL after telling why. */
+struct rego *policy_compile_home(const char *dir);

@@ -122,7 +122,7 @@ static int explain_wish(const struct wish *wish)
         return command_fail(err);
     CLEANUP(rego)
     struct rego *rego = wish->vm != NULL && wish->options.paths.len == 0
-                            ? policy_compile_home(wish->dir, wish->ns)
+                            ? policy_compile_home(wish->dir)
                             : policy_compile(&wish->options, NULL, false);
     if (rego == NULL)
         return EXIT_FAILED;

@@ -2,6 +2,7 @@
 #include "cli/policy.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/home.h"
@@ -11,6 +12,7 @@
 #include "kube/kinds.h"
 #include "kube/meta.h"
 #include "lang/rego/json.h"
+#include "validation/validation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,55 +90,35 @@ int policy_read_vm(const char *dir, const char *ns, const char *vm, struct arena
     return 0;
 }
 
-/* The name of the ConfigMap with users' rules, owned by the caller. */
-static char *find_map_name(struct kube_client *client, const char *ns)
+/* Adds users' rules as they are in force in the home of DIR: what its gantryd keeps. */
+static int add_in_force(struct policy_files *files, const char *dir, struct error **err)
 {
-    CLEANUP(error) struct error *ignored = NULL; /* no settings: the usual name */
-    json_auto_t *list = NULL;
+    CLEANUP(str) char *folder = path_join(dir, HOME_VALIDATION);
+    CLEANUP(str) char *path = path_join(folder, VALIDATION_KEPT);
+    CLEANUP(str) char *text = NULL;
+    size_t len;
 
-    kube_list(client, &KIND_FORKLIFT_CONTROLLER, ns, NULL, &list, &ignored);
-    const char *name = obj_str(json_array_get(list, 0), "spec.validation_configmap_name", "");
-    return xstrdup(name[0] != '\0' ? name : "forklift-validation-config");
-}
-
-static int add_map(struct policy_files *files, const json_t *data, struct error **err)
-{
-    const char *name;
-    json_t *text;
-
-    json_object_foreach((json_t *)(uintptr_t)data, name, text) if (
-        json_is_string(text) && str_ends_with(name, ".rego") &&
-        policy_files_add_text(files, name,
-                              (struct span){json_string_value(text), json_string_length(text)},
-                              REGO_AUTO, err) == -1) return -1;
+    if (file_read(path, OBJ_MAX_BYTES, &text, &len, err) == -1)
+        return -1;
+    json_auto_t *kept = obj_parse(text, len, err);
+    if (kept == NULL || policy_files_add_packed(files, obj_arr(kept, "files"), err) == -1)
+        return error_wrap(err, "rules in force, \"%s\"", path);
     return 0;
 }
 
-struct rego *policy_compile_home(const char *dir, const char *ns)
+struct rego *policy_compile_home(const char *dir_arg)
 {
     struct error *err = NULL;
-    CLEANUP(kube_client) struct kube_client *client = open_home(dir, &err);
+    CLEANUP(str) char *dir = home_find_dir(dir_arg, &err);
     CLEANUP(policy_files) struct policy_files *files = policy_files_new();
-    CLEANUP(lang_diags) struct lang_diags diags = {0}, of_defaults = {0};
-    json_auto_t *map = NULL;
+    CLEANUP(lang_diags) struct lang_diags diags = {0};
 
     policy_files_add_defaults(files);
-    if (client != NULL) {
-        CLEANUP(str) char *name = find_map_name(client, ns);
-        if (kube_get(client, &KIND_CONFIG_MAP, ns, name, &map, &err) == 0)
-            add_map(files, obj_obj(map, "data"), &err);
-    }
-    if (err != NULL) {
+    if (dir == NULL || add_in_force(files, dir, &err) == -1) {
         command_fail(err);
         return NULL;
     }
     struct rego *rego = policy_files_compile(files, false, &diags);
     policy_show_diags(&diags);
-    if (rego != NULL)
-        return rego;
-    fprintf(stderr, "gantry: the ConfigMap's rules are not sound; what follows is by the default "
-                    "policies alone\n");
-    CLEANUP(policy_files) struct policy_files *defaults = policy_files_new();
-    policy_files_add_defaults(defaults);
-    return policy_files_compile(defaults, false, &of_defaults);
+    return rego;
 }

@@ -48,9 +48,16 @@ static char *find_gantryd(struct error **err)
     return NULL;
 }
 
+/* What gantryd is told. */
+struct wish {
+    const char *dir;
+    const char *listen;     /* or NULL, as the next */
+    const char *policy_dir; /* absolute */
+};
+
 /* In the child: becomes gantryd, apart from our terminal, with its log as output. */
-static _Noreturn void become_gantryd(const char *program, const char *dir, const char *listen,
-                                     int ready_fd, int log_fd)
+static _Noreturn void become_gantryd(const char *program, const struct wish *wish, int ready_fd,
+                                     int log_fd)
 {
     int null_fd = open("/dev/null", O_RDONLY);
 
@@ -62,10 +69,15 @@ static _Noreturn void become_gantryd(const char *program, const char *dir, const
         _exit(127);
     for (int fd = READY_FD + 1; fd < 1024; fd++)
         close(fd);
-    const char *argv[] = {program, "--dir", dir, "--ready-fd", "3", NULL, NULL, NULL};
-    if (listen != NULL) {
-        argv[5] = "--listen";
-        argv[6] = listen;
+    const char *argv[10] = {program, "--dir", wish->dir, "--ready-fd", "3"};
+    size_t count = 5;
+    if (wish->listen != NULL) {
+        argv[count++] = "--listen";
+        argv[count++] = wish->listen;
+    }
+    if (wish->policy_dir != NULL) {
+        argv[count++] = "--policy-dir";
+        argv[count++] = wish->policy_dir;
     }
     execv(program, (char *const *)(uintptr_t)argv);
     _exit(127);
@@ -100,14 +112,14 @@ static int read_ready_line(int fd, const char *log, struct buf *line, struct err
     return 0;
 }
 
-static int start_gantryd(const char *dir, const char *listen, struct buf *line, struct error **err)
+static int start_gantryd(const struct wish *wish, struct buf *line, struct error **err)
 {
     CLEANUP(str) char *program = find_gantryd(err);
-    CLEANUP(str) char *log = path_join(dir, HOME_LOG);
+    CLEANUP(str) char *log = path_join(wish->dir, HOME_LOG);
     CLEANUP(fd) int log_fd = -1;
     int ends[2];
 
-    if (program == NULL || dir_make(dir, 0700, err) == -1)
+    if (program == NULL || dir_make(wish->dir, 0700, err) == -1)
         return -1;
     log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log_fd == -1)
@@ -117,7 +129,7 @@ static int start_gantryd(const char *dir, const char *listen, struct buf *line, 
 
     pid_t pid = fork();
     if (pid == 0)
-        become_gantryd(program, dir, listen, ends[1], log_fd);
+        become_gantryd(program, wish, ends[1], log_fd);
     CLEANUP(fd) int ready_fd = ends[0];
     close(ends[1]);
     if (pid == -1)
@@ -134,12 +146,14 @@ static int start_gantryd(const char *dir, const char *listen, struct buf *line, 
 
 int cmd_up(const struct command *self, int argc, char **argv)
 {
-    const char *dir_arg = NULL, *listen = NULL;
+    const char *dir_arg = NULL, *listen = NULL, *policies = NULL;
     const struct option_spec specs[] = {
         {"dir", 0, OPTION_TEXT, &dir_arg, "DIR",
          "keep everything in DIR (default $GANTRY_DIR or ~/.local/share/gantry)"},
         {"listen", 0, OPTION_TEXT, &listen, "ADDR:PORT",
          "serve the API there (default: the last time's address, at first a free port)"},
+        {"policy-dir", 0, OPTION_TEXT, &policies, "DIR",
+         "users' validation rules, besides those of the ConfigMap"},
     };
     CLEANUP(str) char *dir = NULL;
     struct error *err = NULL;
@@ -155,7 +169,13 @@ int cmd_up(const struct command *self, int argc, char **argv)
 
     int64_t before = time_mono_ms();
     CLEANUP(buf) struct buf line = BUF_INIT(LINE_MAX_LEN);
-    if (start_gantryd(dir, listen, &line, &err) == -1) {
+    CLEANUP(str) char *policy_dir = policies != NULL ? realpath(policies, NULL) : NULL;
+    if (policies != NULL && policy_dir == NULL) {
+        error_sys(&err, errno, "cannot find the folder \"%s\"", policies);
+        return command_fail(err);
+    }
+    const struct wish wish = {.dir = dir, .listen = listen, .policy_dir = policy_dir};
+    if (start_gantryd(&wish, &line, &err) == -1) {
         error_wrap(&err, "cannot start gantry in \"%s\"", dir);
         return command_fail(err);
     }

@@ -7,7 +7,7 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-    {"up", "[--dir DIR] [--listen ADDR:PORT]",
+    {"up", "[--dir DIR] [--listen ADDR:PORT] [--policy-dir DIR]",
      "start gantry at home and return when it is ready", cmd_up},
     {"down", "[--dir DIR] [--all]",
      "stop gantry at home", cmd_down},

@@ -177,13 +177,14 @@ static void rules_troubled(void *arg)
 
 static int start_validation(struct parts *p, struct error **err)
 {
-    CLEANUP(str) char *dir = path_join(p->dir, "validation");
+    CLEANUP(str) char *dir = path_join(p->dir, HOME_VALIDATION);
     const struct validation_options options = {
         .client = p->client,
         .inventory = p->inventory,
         .ns = p->options->main_namespace,
         .folder = p->options->policy_dir,
         .dir = dir,
+        .keep_in_cluster = p->server == NULL,
         .stand_in = p->server != NULL,
         .on_validated = machines_validated,
         .on_trouble = rules_troubled,

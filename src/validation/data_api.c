@@ -2,15 +2,21 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "base/vector.h"
 #include "lang/rego/json.h"
 #include "net/http_server.h"
 #include "validation/internal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_PARTS_MAX = 64, ANSWER_MAX = 64 * 1024 * 1024 };
+enum {
+    PATH_PARTS_MAX = 64,
+    ANSWER_MAX = 64 * 1024 * 1024,
+    EXPLANATION_LINE_MAX = 500, /* longer values are cut */
+};
 
 static struct rego_eval *take_eval(struct validation *v, struct rego *set)
 {
@@ -135,17 +141,45 @@ static bool is_explained(const struct http_request *request)
     return how != NULL && strcmp(how, "off") != 0 && strcmp(how, "false") != 0;
 }
 
-/* Metrics and an explanation have their places in the answer; what is in them is ours. */
+/* What an answer tells besides the result. */
+struct report {
+    int64_t start_us, parse_us, compile_us, eval_us;
+    struct buf rules; /* those that gave a value, as JSON strings with commas between */
+};
+
+static void note_rule(void *arg, const struct rule *rule, const struct rval *value)
+{
+    struct report *report = arg;
+    CLEANUP(buf) struct buf line = BUF_INIT(EXPLANATION_LINE_MAX);
+
+    buf_printf(&line, "%s:%u: ", rule->module->file, rule->loc.line);
+    rjson_write(&line, value, RJSON_REGO);
+    if (report->rules.len > 0)
+        buf_add_char(&report->rules, ',');
+    rjson_write_string(&report->rules, line.ptr, line.len, false);
+}
+
+/* Metrics are called as OPA calls them, where it has such; in an explanation are the rules that gave
+ * a value, not OPA's trace of an evaluation. */
 static void answer_result(const struct http_request *request, struct http_response *response,
-                          const struct rval *result, uint64_t steps)
+                          const struct rval *result, const struct report *report, uint64_t steps)
 {
     CLEANUP(buf) struct buf body = BUF_INIT(ANSWER_MAX);
     buf_add_char(&body, '{');
+    if (is_explained(request)) {
+        buf_add(&body, "\"explanation\":[");
+        buf_append(&body, report->rules.ptr, report->rules.len);
+        buf_add(&body, "],");
+    }
     if (is_on(request, "metrics"))
-        buf_printf(&body, "\"metrics\":{\"counter_eval_steps\":%llu},",
-                   (unsigned long long)steps);
-    if (is_explained(request))
-        buf_printf(&body, "\"explanation\":[\"%llu steps\"],", (unsigned long long)steps);
+        buf_printf(&body,
+                   "\"metrics\":{\"counter_eval_steps\":%" PRIu64
+                   ",\"timer_rego_input_parse_ns\":%" PRId64
+                   ",\"timer_rego_query_compile_ns\":%" PRId64
+                   ",\"timer_rego_query_eval_ns\":%" PRId64
+                   ",\"timer_server_handler_ns\":%" PRId64 "},",
+                   steps, report->parse_us * 1000, report->compile_us * 1000,
+                   report->eval_us * 1000, (time_mono_us() - report->start_us) * 1000);
     if (body.len > 1 && result == NULL)
         body.len--; /* the last comma */
     if (result != NULL) {
@@ -153,33 +187,52 @@ static void answer_result(const struct http_request *request, struct http_respon
         rjson_write(&body, result, is_on(request, "pretty") ? RJSON_PRETTY : RJSON_COMPACT);
     }
     buf_add_char(&body, '}');
-    if (body.full)
+    if (body.full || report->rules.full)
         answer_error(response, 500, "internal_error", "the result is too long");
     else
         answer(response, 200, &body);
 }
 
+/* Microseconds since *LAST, which becomes now. */
+static int64_t lap(int64_t *last)
+{
+    int64_t now = time_mono_us(), taken = now - *last;
+
+    *last = now;
+    return taken;
+}
+
 static void evaluate(struct validation *v, const struct http_request *request,
                      struct http_response *response, const struct str_list *parts)
 {
-    int64_t revision;
+    struct report report = {.start_us = time_mono_us(), .rules = BUF_INIT(ANSWER_MAX)};
+    int64_t revision, last = report.start_us;
     CLEANUP(rego) struct rego *set = rules_get(v->rules, &revision);
     CLEANUP(rego_query)
     struct rego_query *query = rego_query_path(set, (const char *const *)parts->ptr, parts->len);
     struct rego_eval *eval = take_eval(v, set);
+    const struct rego_hooks hooks = {.arg = &report,
+                                     .on_rule = is_explained(request) ? note_rule : NULL};
     const struct rval *input = NULL, *result = NULL;
     CLEANUP(error) struct error *err = NULL;
     struct rego_failure failure;
 
-    if (read_input(request, rego_eval_arena(eval), &input, &err) == -1) {
+    rego_eval_set_hooks(eval, &hooks);
+    report.compile_us = lap(&last);
+    int status = read_input(request, rego_eval_arena(eval), &input, &err);
+    report.parse_us = lap(&last);
+    if (status == -1) {
         CLEANUP(str) char *text = error_format(err);
         answer_error(response, 400, "invalid_parameter", text);
     } else if (rego_eval_run(eval, query, input, &result, &failure) == -1) {
         answer_error(response, 500, "internal_error", failure.text);
     } else {
-        answer_result(request, response, result, rego_eval_steps(eval));
+        report.eval_us = lap(&last);
+        answer_result(request, response, result, &report, rego_eval_steps(eval));
     }
+    rego_eval_set_hooks(eval, &(struct rego_hooks){0});
     give_eval(v, eval);
+    buf_reset(&report.rules);
 }
 
 void validation_handle(void *arg, const struct http_request *request,

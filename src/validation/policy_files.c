@@ -17,7 +17,9 @@
 DEFINE_VECTOR(source_list, struct rego_source)
 
 struct policy_files {
-    struct source_list sources; /* names and texts are owned */
+    struct source_list sources;   /* names and texts are owned */
+    struct source_list documents; /* the same of JSON files, with their paths */
+    size_t default_count;         /* so many of the sources, the first, are gantry's own */
     struct arena arena;         /* of data */
     const struct rval *data;    /* NULL if there is none */
     uint64_t data_digest;
@@ -30,15 +32,21 @@ struct policy_files *policy_files_new(void)
     return (struct policy_files *)xcalloc(1, sizeof(struct policy_files));
 }
 
+static void free_list(struct source_list *list)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        free((void *)(uintptr_t)list->ptr[i].file);
+        free((void *)(uintptr_t)list->ptr[i].text.ptr);
+    }
+    source_list_reset(list);
+}
+
 void policy_files_free(struct policy_files *files)
 {
     if (files == NULL)
         return;
-    for (size_t i = 0; i < files->sources.len; i++) {
-        free((void *)(uintptr_t)files->sources.ptr[i].file);
-        free((void *)(uintptr_t)files->sources.ptr[i].text.ptr);
-    }
-    source_list_reset(&files->sources);
+    free_list(&files->sources);
+    free_list(&files->documents);
     arena_reset(&files->arena);
     free(files);
 }
@@ -65,6 +73,7 @@ void policy_files_add_defaults(struct policy_files *files)
                                               {xstrdup(policy->text), strlen(policy->text)},
                                               REGO_V1});
     }
+    files->default_count = files->sources.len;
 }
 
 /* Later documents win, objects are merged. */
@@ -100,6 +109,8 @@ static int add_data(struct policy_files *files, const char *path, struct span te
     files->data = files->data != NULL ? merge(&files->arena, files->data, value) : value;
     files->data_digest = add_bytes(files->data_digest, path, strlen(path));
     files->data_digest = add_bytes(files->data_digest, text.ptr, text.len);
+    source_list_push(&files->documents,
+                     (struct rego_source){xstrdup(path), {span_dup(text), text.len}, REGO_AUTO});
     return 0;
 }
 
@@ -149,6 +160,58 @@ int policy_files_add_path(struct policy_files *files, const char *path, enum reg
         return error_sys(err, errno, "cannot read \"%s\"", path);
     return S_ISDIR(info.st_mode) ? add_folder(files, path, version, 0, err)
                                  : add_file(files, path, version, err);
+}
+
+/* --- as one document --------------------------------------------------------------------------- */
+
+static bool pack_list(const struct source_list *list, size_t first, json_t *packed)
+{
+    for (size_t i = first; i < list->len; i++) {
+        const struct rego_source *source = &list->ptr[i];
+        json_t *name = json_string(source->file);
+        json_t *text = json_stringn(source->text.ptr, source->text.len);
+
+        bool has_nul = memchr(source->text.ptr, '\0', source->text.len) != NULL;
+
+        if (name == NULL || text == NULL || has_nul) {
+            json_decref(name);
+            json_decref(text);
+            return false;
+        }
+        json_array_append_new(packed, obj_pack("{s:o, s:o}", "name", name, "text", text));
+    }
+    return true;
+}
+
+json_t *policy_files_pack(const struct policy_files *files)
+{
+    json_auto_t *packed = json_array();
+
+    if (!pack_list(&files->sources, files->default_count, packed) ||
+        !pack_list(&files->documents, 0, packed))
+        return NULL;
+    return steal(&packed);
+}
+
+int policy_files_add_packed(struct policy_files *files, const json_t *packed, struct error **err)
+{
+    const json_t *file;
+    size_t i;
+
+    json_array_foreach(packed, i, file)
+    {
+        const json_t *text = json_object_get(file, "text");
+        const char *name = obj_str(file, "name", "");
+        struct span span = {json_string_value(text), json_string_length(text)};
+
+        if (!json_is_string(text))
+            return error_set(err, ERROR_CORRUPT, "file %zu (\"%s\") has no text", i, name);
+        if ((str_ends_with(name, ".json") ? add_data(files, name, span, err)
+                                          : policy_files_add_text(files, name, span, REGO_AUTO,
+                                                                  err)) == -1)
+            return -1;
+    }
+    return 0;
 }
 
 size_t policy_files_count(const struct policy_files *files)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/cleanup.h"
+#include "data/obj.h"
 #include "lang/rego/rego.h"
 
 struct error;
@@ -25,6 +26,12 @@ int policy_files_add_text(struct policy_files *files, const char *name, struct s
                           enum rego_version version, struct error **err);
 /* Adds the default policies, which are part of the program, without their tests. */
 void policy_files_add_defaults(struct policy_files *files);
+
+/* All but the default policies as an array of {"name", "text"}; NULL if a text cannot be written
+ * as JSON: it is not UTF-8 or has a NUL. */
+json_t *policy_files_pack(const struct policy_files *files);
+/* Adds what policy_files_pack gave. */
+int policy_files_add_packed(struct policy_files *files, const json_t *packed, struct error **err);
 
 size_t policy_files_count(const struct policy_files *files); /* policies, without data */
 /* Policy INDEX, borrowed. */

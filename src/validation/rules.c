@@ -1,9 +1,6 @@
-#define LOG_COMPONENT "validation"
 #include "validation/rules.h"
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
@@ -14,59 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_MAX = 4096 };
-
 struct rules {
     char *folder;
-    char *state_path;            /* or NULL */
-    json_t *state;               /* as the last start left it, or NULL */
     pthread_mutex_t update_lock; /* one update at a time; taken before lock */
     pthread_mutex_t lock;
-    struct rego *set;   /* guarded by lock, as the next three */
+    struct rego *set; /* guarded by lock, as the next three */
     int64_t revision;
     json_t *trouble;
-    bool updated;       /* guarded by update_lock, as below: it was tried at least once */
-    uint64_t in_force;  /* digest */
+    json_t *kept;       /* frozen; what rules_get_kept gives */
+    uint64_t in_force;  /* digest; guarded by update_lock, as below */
     uint64_t last_seen; /* of what was tried last */
 };
-
-/* --- the revision, over restarts --------------------------------------------------------------- */
-
-/* Reads what the last start kept; nothing readable is a first start. */
-static void load_state(struct rules *rules)
-{
-    CLEANUP(error) struct error *ignored = NULL;
-    CLEANUP(str) char *text = NULL;
-    size_t len = 0;
-
-    if (rules->state_path != NULL &&
-        file_read(rules->state_path, STATE_MAX, &text, &len, &ignored) == 0)
-        rules->state = obj_parse(text, len, &ignored);
-    rules->revision = obj_int(rules->state, "revision", 0);
-}
-
-static int64_t find_revision(const struct rules *rules, uint64_t digest, uint64_t defaults)
-{
-    CLEANUP(str) char *mine = xasprintf("%016" PRIx64, digest);
-
-    if (rules->updated)
-        return rules->revision + 1;
-    if (rules->state != NULL)
-        return rules->revision + (str_eq(obj_str(rules->state, "digest", ""), mine) ? 0 : 1);
-    return digest == defaults ? 0 : 1;
-}
-
-static void keep_revision(const struct rules *rules, uint64_t digest, int64_t revision)
-{
-    CLEANUP(str) char *mine = xasprintf("%016" PRIx64, digest);
-    json_auto_t *state = obj_pack("{s:s, s:I}", "digest", mine, "revision", (json_int_t)revision);
-    CLEANUP(str) char *text = obj_format(state);
-    CLEANUP(error) struct error *err = NULL;
-
-    if (rules->state_path != NULL &&
-        file_write(rules->state_path, text, strlen(text), 0600, &err) == -1)
-        log_warn_error(err, "the rules' revision is not kept, and begins anew at the next start");
-}
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
@@ -116,20 +71,48 @@ static int read_all(struct rules *rules, const json_t *texts, struct policy_file
 
 /* --- replacing --------------------------------------------------------------------------------- */
 
-static void put_in_force(struct rules *rules, struct rego *set, int64_t revision)
+/* What a later start needs to begin with these rules; without them if they cannot be kept. */
+static json_t *pack(const struct policy_files *files, uint64_t digest, int64_t revision)
+{
+    CLEANUP(str) char *digits = xasprintf("%016" PRIx64, digest);
+    json_t *packed = policy_files_pack(files);
+
+    return obj_pack("{s:s, s:I, s:o}", "digest", digits, "revision", (json_int_t)revision, "files",
+                    packed != NULL ? packed : json_array());
+}
+
+/* Takes SET and KEPT. */
+static void put_in_force(struct rules *rules, struct rego *set, int64_t revision, json_t *kept)
 {
     struct rego *old;
-    json_t *trouble;
+    json_t *trouble, *old_kept;
     {
         LOCK_SCOPE(&rules->lock);
         old = rules->set;
+        old_kept = rules->kept;
         trouble = rules->trouble;
         rules->set = set;
+        rules->kept = kept;
         rules->revision = revision;
         rules->trouble = NULL;
     }
     rego_free(old);
     json_decref(trouble);
+    json_decref(old_kept);
+}
+
+/* Compiles FILES and puts them in force as REVISION; -1 with diagnostics. */
+static int replace(struct rules *rules, struct policy_files *files, uint64_t digest,
+                   int64_t revision, struct lang_diags *diags)
+{
+    policy_files_set_revision(files, revision);
+    struct rego *set = policy_files_compile(files, false, diags);
+    if (set == NULL)
+        return -1;
+    rules->in_force = digest;
+    rules->last_seen = digest;
+    put_in_force(rules, set, revision, pack(files, digest, revision));
+    return 0;
 }
 
 /* True if content with DIGEST was looked at already; *RESULT is then the answer. */
@@ -137,7 +120,7 @@ static bool is_known(struct rules *rules, uint64_t digest, int *result)
 {
     if (digest == rules->in_force && digest != rules->last_seen)
         set_trouble(rules, NULL); /* what was wrong was taken back */
-    if (!rules->updated || (digest != rules->in_force && digest != rules->last_seen))
+    if (digest != rules->in_force && digest != rules->last_seen)
         return false;
     *result = digest == rules->in_force ? 0 : -1;
     rules->last_seen = digest;
@@ -153,7 +136,6 @@ int rules_update(struct rules *rules, const json_t *texts, const char *source)
     int result = 0;
 
     policy_files_add_defaults(files);
-    uint64_t defaults = policy_files_digest(files);
     if (read_all(rules, texts, files, &err) == -1) {
         CLEANUP(str) char *text = error_format(err);
         set_trouble(rules, obj_pack("{s:s?, s:s?, s:i, s:s, s:s}", "source", source, "file",
@@ -166,48 +148,55 @@ int rules_update(struct rules *rules, const json_t *texts, const char *source)
     if (is_known(rules, digest, &result))
         return result;
     rules->last_seen = digest;
-
-    int64_t revision = find_revision(rules, digest, defaults);
-    policy_files_set_revision(files, revision);
-    struct rego *set = policy_files_compile(files, false, &diags);
-    if (set == NULL) {
-        set_trouble(rules, trouble_of(rules, &diags, texts, source));
-        rules->updated = true;
-        return -1;
-    }
-    bool same = digest == rules->in_force && revision == rules->revision;
-    rules->updated = true;
-    rules->in_force = digest;
-    put_in_force(rules, set, revision);
-    keep_revision(rules, digest, revision);
-    return same ? 0 : 1;
+    if (replace(rules, files, digest, rules->revision + 1, &diags) == 0)
+        return 1;
+    set_trouble(rules, trouble_of(rules, &diags, texts, source));
+    return -1;
 }
 
-/* The default policies, until somebody says which others there are. */
+/* Those that were in force are sound unless this gantry's default policies do not go with them. */
+int rules_restore(struct rules *rules, const json_t *kept, struct error **err)
+{
+    LOCK_SCOPE(&rules->update_lock);
+    CLEANUP(policy_files) struct policy_files *files = policy_files_new();
+    CLEANUP(lang_diags) struct lang_diags diags = {0};
+    int64_t revision = obj_int(kept, "revision", 0);
+
+    policy_files_add_defaults(files);
+    if (policy_files_add_packed(files, obj_arr(kept, "files"), err) == -1)
+        return -1;
+    uint64_t digest = policy_files_digest(files);
+    CLEANUP(str) char *digits = xasprintf("%016" PRIx64, digest);
+    if (!str_eq(obj_str(kept, "digest", ""), digits))
+        revision++; /* the default policies are others */
+    if (replace(rules, files, digest, revision, &diags) == 0)
+        return 0;
+    {
+        LOCK_SCOPE(&rules->lock);
+        rules->revision = revision; /* the next set is a newer one all the same */
+    }
+    return lang_diags_raise(&diags, err);
+}
+
 static int start_with_defaults(struct rules *rules, struct error **err)
 {
     CLEANUP(policy_files) struct policy_files *files = policy_files_new();
     CLEANUP(lang_diags) struct lang_diags diags = {0};
 
     policy_files_add_defaults(files);
-    rules->in_force = policy_files_digest(files);
-    rules->last_seen = rules->in_force;
-    policy_files_set_revision(files, rules->revision);
-    rules->set = policy_files_compile(files, false, &diags);
-    if (rules->set == NULL && lang_diags_raise(&diags, err) == -1)
+    if (replace(rules, files, policy_files_digest(files), 0, &diags) == -1 &&
+        lang_diags_raise(&diags, err) == -1)
         return error_wrap(err, "the default policies are not sound");
     return 0;
 }
 
-struct rules *rules_new(const char *folder, const char *dir, struct error **err)
+struct rules *rules_new(const char *folder, struct error **err)
 {
     struct rules *rules = (struct rules *)xcalloc(1, sizeof(*rules));
 
     pthread_mutex_init(&rules->lock, NULL);
     pthread_mutex_init(&rules->update_lock, NULL);
     rules->folder = folder != NULL ? xstrdup(folder) : NULL;
-    rules->state_path = dir != NULL ? path_join(dir, "rules.json") : NULL;
-    load_state(rules);
     if (start_with_defaults(rules, err) == -1) {
         rules_free(rules);
         return NULL;
@@ -224,8 +213,7 @@ void rules_free(struct rules *rules)
     pthread_mutex_destroy(&rules->lock);
     pthread_mutex_destroy(&rules->update_lock);
     free(rules->folder);
-    free(rules->state_path);
-    json_decref(rules->state);
+    json_decref(rules->kept);
     free(rules);
 }
 
@@ -234,6 +222,12 @@ struct rego *rules_get(struct rules *rules, int64_t *revision)
     LOCK_SCOPE(&rules->lock);
     *revision = rules->revision;
     return rego_ref(rules->set);
+}
+
+json_t *rules_get_kept(struct rules *rules)
+{
+    LOCK_SCOPE(&rules->lock);
+    return json_incref(rules->kept);
 }
 
 json_t *rules_get_trouble(struct rules *rules)

@@ -15,9 +15,9 @@
 struct error;
 struct rules;
 
-/* FOLDER (of users' rules) may be NULL.  DIR is where the revision is kept over restarts; NULL: it
- * begins at 0 again.  Starts with the default policies, which must be sound. */
-struct rules *rules_new(const char *folder, const char *dir, struct error **err);
+/* FOLDER (of users' rules) may be NULL.  Starts with the default policies, which must be sound, as
+ * revision 0. */
+struct rules *rules_new(const char *folder, struct error **err);
 void rules_free(struct rules *rules);
 
 /* Reads the folder again and takes TEXTS, an object of file names and texts (names that do not end
@@ -25,6 +25,15 @@ void rules_free(struct rules *rules);
  * rules changed, 0 if the content is the same, -1 if the new content is not sound: the old rules
  * stay, and rules_get_trouble tells why. */
 int rules_update(struct rules *rules, const json_t *texts, const char *source);
+
+/* What is in force, to begin with it at the next start: {digest, revision, files: [{name, text}]},
+ * with a reference for the caller and frozen. */
+json_t *rules_get_kept(struct rules *rules);
+
+/* Puts in force what rules_get_kept gave in an earlier run.  Fails if it is no such thing or is not
+ * sound beside this program's default policies; these are in force then.  Before the first
+ * rules_update. */
+int rules_restore(struct rules *rules, const json_t *kept, struct error **err);
 
 /* The set in force, with a reference for the caller, and its revision. */
 struct rego *rules_get(struct rules *rules, int64_t *revision);

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/test.h"
 #include "base/text.h"
@@ -29,6 +30,8 @@ enum { PATIENCE_MS = 20000, POLL_MS = 5 };
 struct cluster {
     pthread_mutex_t lock;
     json_t *rules;      /* guarded by lock, as below; the ConfigMap's data, or NULL */
+    json_t *in_force;   /* the ConfigMap with the rules in force, or NULL */
+    bool is_away;       /* nobody answers */
     char *map_name;     /* what the ConfigMap is called */
     json_t *controller; /* the ForkliftController, or NULL */
     json_t *events;     /* reasons */
@@ -42,6 +45,31 @@ static void answer(int *status, char **body, size_t *len, const json_t *object)
     *len = strlen(*body);
 }
 
+/* The ConfigMap that gantry keeps the rules in: made by POST, then changed by PATCH. */
+static bool take_in_force(struct cluster *cluster, const struct kube_request *request,
+                          const json_t *sent, int *status, char **body, size_t *len)
+{
+    bool is_its_path = str_ends_with(request->path, "/configmaps/forklift-validation-in-force");
+
+    if (str_eq(request->method, "POST") && str_ends_with(request->path, "/configmaps")) {
+        json_auto_t *exists = obj_pack("{s:s, s:s, s:s, s:s, s:i}", "kind", "Status",
+                                       "status", "Failure", "reason", "AlreadyExists", "message",
+                                       "it is there", "code", 409);
+        bool is_new = cluster->in_force == NULL;
+
+        if (is_new)
+            cluster->in_force = obj_copy(sent);
+        answer(status, body, len, is_new ? cluster->in_force : exists);
+        *status = is_new ? 201 : 409;
+        return true;
+    }
+    if (is_its_path && str_eq(request->method, "PATCH") && cluster->in_force != NULL)
+        obj_take(cluster->in_force, "data", obj_copy(obj_obj(sent, "data")));
+    if (is_its_path)
+        answer(status, body, len, cluster->in_force);
+    return is_its_path;
+}
+
 static int take_request(void *self, const struct kube_request *request, int *status, char **body,
                         size_t *len, struct error **err)
 {
@@ -52,6 +80,10 @@ static int take_request(void *self, const struct kube_request *request, int *sta
                             ? obj_parse(request->body, request->body_len, err)
                             : json_object();
 
+    if (cluster->is_away)
+        return error_set(err, ERROR_UNAVAILABLE, "nobody is there");
+    if (take_in_force(cluster, request, sent, status, body, len))
+        return 0;
     if (strstr(request->path, "/events") != NULL) {
         json_array_append_new(cluster->events, json_string(obj_str(sent, "reason", "")));
         answer(status, body, len, sent);
@@ -124,6 +156,7 @@ struct stage {
     struct kube_client *client;
     struct validation *v;
     atomic_int told, troubles;
+    bool in_cluster; /* the rules in force are to be kept there */
 };
 
 static void on_validated(void *arg, const char *ns, const char *name)
@@ -144,6 +177,7 @@ static void start(struct stage *stage, const char *dir)
                                                .inventory = (struct inventory *)(void *)&inventory,
                                                .ns = "mtv",
                                                .dir = dir,
+                                               .keep_in_cluster = stage->in_cluster,
                                                .interval_ms = 30,
                                                .on_validated = on_validated,
                                                .on_trouble = on_trouble,
@@ -190,6 +224,7 @@ static void close_stage(struct stage *stage)
     validation_stop(stage->v);
     kube_client_free(stage->client);
     json_decref(stage->cluster.rules);
+    json_decref(stage->cluster.in_force);
     json_decref(stage->cluster.controller);
     json_decref(stage->cluster.events);
     free(stage->cluster.map_name);
@@ -467,5 +502,68 @@ TEST(the_rules_version_survives_a_restart_and_only_grows)
     CHECK_INT(version_of_d(&stage, test_dir()), 6);
     set_rule(&stage.cluster, GOOD_RULE "\n# changed while nobody was there\n");
     CHECK_INT(version_of_d(&stage, test_dir()), 7);
+    close_stage(&stage);
+}
+
+/* Rules are good, gantry stops, they become bad, gantry starts. */
+static void restart_with_a_bad_rule(struct stage *stage, const char *dir, const char *later_dir)
+{
+    set_rule(&stage->cluster, GOOD_RULE);
+    CHECK_INT(version_of_d(stage, dir), 6);
+    set_rule(&stage->cluster, BAD_RULE);
+    CHECK_INT(version_of_d(stage, later_dir), 6);
+    start(stage, later_dir);
+    CHECK(wait_for(is_troubled, stage));
+    CHECK(is_mine(stage));
+}
+
+TEST(the_last_good_rules_are_in_force_after_a_restart)
+{
+    struct stage stage;
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(str) char *prefix = path_join(test_dir(), "home.");
+    CLEANUP(str) char *dir = dir_make_temp(prefix, &err);
+
+    open_stage(&stage);
+    restart_with_a_bad_rule(&stage, dir, dir);
+    CHECK(stage.cluster.in_force == NULL);
+    close_stage(&stage);
+}
+
+TEST(in_a_cluster_they_survive_the_folder_of_the_pod)
+{
+    struct stage stage;
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(str) char *prefix = path_join(test_dir(), "pod.");
+    CLEANUP(str) char *first = dir_make_temp(prefix, &err);
+    CLEANUP(str) char *second = dir_make_temp(prefix, &err);
+
+    open_stage(&stage);
+    stage.in_cluster = true;
+    restart_with_a_bad_rule(&stage, first, second);
+    close_stage(&stage);
+}
+
+static void set_away(struct stage *stage, bool is_away)
+{
+    LOCK_SCOPE(&stage->cluster.lock);
+    stage->cluster.is_away = is_away;
+}
+
+TEST(nobody_is_judged_until_the_rules_of_the_last_start_are_known)
+{
+    struct stage stage;
+
+    open_stage(&stage);
+    stage.in_cluster = true;
+    set_rule(&stage.cluster, GOOD_RULE);
+    CHECK_INT(version_of_d(&stage, NULL), 6);
+    set_rule(&stage.cluster, BAD_RULE);
+    set_away(&stage, true);
+    start(&stage, NULL);
+    expect_judged(&stage, 0);
+    set_away(&stage, false);
+    CHECK(wait_for(is_troubled, &stage));
+    CHECK(wait_for(is_mine, &stage));
     close_stage(&stage);
 }

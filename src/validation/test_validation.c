@@ -86,6 +86,31 @@ TEST(takes_the_input_of_a_get_from_its_parameter)
     CHECK_STR(obj_str(found, "result[0].id", ""), "ova.name.invalid");
 }
 
+TEST(an_answer_has_metrics_and_an_explanation_if_asked)
+{
+    CLEANUP(validation) struct validation *v = start(NULL);
+    int status;
+    json_auto_t *found = ask(v, "POST", "/v1/data/io/konveyor/forklift/ova/concerns",
+                             "metrics=true&explain=notes", "{\"input\": {\"name\": \"a_b\"}}",
+                             &status);
+    CHECK_INT(status, 200);
+    CHECK_STR(obj_str(found, "result[0].id", ""), "ova.name.invalid");
+    CHECK(obj_int(found, "metrics.timer_rego_query_eval_ns", -1) >= 0);
+    CHECK(obj_int(found, "metrics.timer_server_handler_ns", -1) >
+          obj_int(found, "metrics.timer_rego_query_eval_ns", -1));
+    CHECK(obj_int(found, "metrics.counter_eval_steps", 0) > 0);
+    const json_t *lines = obj_arr(found, "explanation");
+    bool is_named = false;
+    for (size_t i = 0; i < json_array_size(lines); i++)
+        is_named = is_named || str_starts_with(json_string_value(json_array_get(lines, i)),
+                                               "policies/ova/name.rego:");
+    CHECK(is_named);
+
+    json_auto_t *plain = ask(v, "POST", "/v1/data/io/konveyor/forklift/ova/concerns",
+                             "metrics=false&explain=off", "{}", &status);
+    CHECK(obj_at(plain, "metrics") == NULL && obj_at(plain, "explanation") == NULL);
+}
+
 TEST(refuses_what_it_cannot_read)
 {
     static const struct {
@@ -117,7 +142,7 @@ static void write_rule(const char *dir, const char *name, const char *text)
 TEST(a_bad_rule_leaves_the_old_ones_in_force)
 {
     CLEANUP(error) struct error *err = NULL;
-    CLEANUP(rules) struct rules *rules = rules_new(NULL, NULL, &err);
+    CLEANUP(rules) struct rules *rules = rules_new(NULL, &err);
     int64_t revision = -1;
     json_auto_t *good = obj_pack(
         "{s:s}", "mine.rego",
@@ -141,13 +166,55 @@ TEST(a_bad_rule_leaves_the_old_ones_in_force)
     CHECK(rules_get_trouble(rules) == NULL);
 }
 
+TEST(kept_rules_are_in_force_again)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(str) char *prefix = path_join(test_dir(), "rules.");
+    CLEANUP(str) char *dir = dir_make_temp(prefix, &err);
+    json_auto_t *texts = obj_pack("{s:s}", "b.rego", "package a\n\nq { data.limit == 3 }\n");
+    json_auto_t *bad = obj_pack("{s:s}", "b.rego", "package a\n\nq { x > 1 }\n");
+    write_rule(dir, "a.rego", "package a\n\nimport rego.v1\n\np := 1\n");
+    write_rule(dir, "data.json", "{\"limit\": 3}");
+    CLEANUP(rules) struct rules *rules = rules_new(dir, &err);
+    CHECK_INT(rules_update(rules, texts, "here"), 1);
+    json_auto_t *kept = rules_get_kept(rules);
+    CHECK_INT((int)json_array_size(obj_arr(kept, "files")), 3);
+
+    CLEANUP(rules) struct rules *later = rules_new(dir, &err);
+    CHECK_OK(rules_restore(later, kept, &err), err);
+    CHECK_INT(rules_update(later, bad, "here"), -1);
+    json_auto_t *same = rules_get_kept(later);
+    CHECK(json_equal(same, kept));
+    CHECK_INT(rules_update(later, texts, "here"), 0);
+    int64_t revision = 0;
+    CLEANUP(rego) struct rego *set = rules_get(later, &revision);
+    CHECK_INT(revision, 1);
+}
+
+TEST(refuses_kept_rules_that_are_none)
+{
+    static const char *const cases[] = {
+        "{\"revision\": 4, \"files\": [{\"name\": \"a.rego\"}]}",
+        "{\"revision\": 4, \"files\": [{\"name\": \"a.rego\", \"text\": \"package\"}]}",
+        "{\"revision\": 4, \"files\": [{\"name\": \"a.json\", \"text\": \"[\"}]}",
+        "{\"revision\": 4, \"files\": [1]}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(error) struct error *err = NULL;
+        CLEANUP(rules) struct rules *rules = rules_new(NULL, &err);
+        json_auto_t *kept = obj_parse(cases[i], strlen(cases[i]), &err);
+        CHECK_INT(rules_restore(rules, kept, &err), -1);
+        CHECK_INT(rules_update(rules, NULL, "here"), 0); /* the default policies are in force */
+    }
+}
+
 TEST(the_version_grows_with_the_content_of_a_folder)
 {
     CLEANUP(error) struct error *err = NULL;
     CLEANUP(str) char *prefix = path_join(test_dir(), "rules.");
     CLEANUP(str) char *dir = dir_make_temp(prefix, &err);
     write_rule(dir, "a.rego", "package a\n\nimport rego.v1\n\np := 1\n");
-    CLEANUP(rules) struct rules *rules = rules_new(dir, NULL, &err);
+    CLEANUP(rules) struct rules *rules = rules_new(dir, &err);
     int64_t revision;
 
     CHECK_INT(rules_update(rules, NULL, "here"), 1);
@@ -205,7 +272,7 @@ static void swap(struct load *load, int n)
 TEST(no_evaluation_sees_half_a_set)
 {
     CLEANUP(error) struct error *err = NULL;
-    struct load load = {.rules = rules_new(NULL, NULL, &err)};
+    struct load load = {.rules = rules_new(NULL, &err)};
     const char *wanted = getenv("GANTRY_SWAPS");
     int swaps = wanted != NULL ? (int)strtol(wanted, NULL, 10) : SWAPS;
     struct thread threads[READERS] = {0};

@@ -162,6 +162,11 @@ bool users_rules_refresh(struct validation *v)
     json_auto_t *controller = NULL, *map = NULL, *old = NULL;
     CLEANUP(error) struct error *err = NULL;
 
+    if (!v->is_restored && kept_rules_restore(v, &err) == -1) {
+        log_warn_error(err, "cannot read the rules of the last start");
+        return false;
+    }
+    kept_rules_catch_up(v);
     if (find_controller(v, &controller, &err) == -1) {
         log_warn_error(err, "cannot read the settings of validation");
         return false; /* the rules in force stay */
@@ -183,8 +188,10 @@ bool users_rules_refresh(struct validation *v)
     bool is_news = trouble != NULL ? !json_equal(trouble, v->told) : v->told != NULL;
     if (trouble != NULL && is_news)
         tell_event(v, map, trouble);
-    if (changed == 1)
+    if (changed == 1) {
+        kept_rules_save(v);
         tell_taken(v, map, old);
+    }
     if (controller != NULL)
         tell_controller(v, controller, trouble, old);
     json_decref(v->told);

@@ -2,6 +2,7 @@
 #include "validation/validation.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -92,6 +93,11 @@ static struct map *wait_for_changes(struct validation *v, struct deadline until)
     return NULL;
 }
 
+static bool is_at_work(const struct validation *v)
+{
+    return v->is_restored && !v->disabled && !v->stopping && v->options.inventory != NULL;
+}
+
 static void *run(void *arg)
 {
     struct validation *v = (struct validation *)arg;
@@ -111,7 +117,7 @@ static void *run(void *arg)
             struct map *changed = wait_for_changes(v, refresh);
             bool anything = changed == NULL || map_count(changed) > 0;
 
-            if (anything && v->options.inventory != NULL && !v->disabled && !v->stopping)
+            if (anything && is_at_work(v))
                 visit(v, changed);
             if (changed != NULL)
                 map_free(changed, NULL);
@@ -143,7 +149,14 @@ int validation_start(const struct validation_options *options, struct validation
     v->pool = concern_pool_new();
     pthread_mutex_init(&v->lock, NULL);
     cond_init(&v->cond);
-    v->rules = rules_new(options->folder, options->dir, err);
+    if (options->dir != NULL)
+        v->kept_path = path_join(options->dir, VALIDATION_KEPT);
+    v->rules = rules_new(options->folder, err);
+    /* a file can be read before anybody asks; a cluster may be away, the thread tries again */
+    if (v->rules != NULL && !options->keep_in_cluster && kept_rules_restore(v, err) == -1) {
+        validation_stop(v);
+        return -1;
+    }
     if (v->rules == NULL || start_events(v, err) == -1 ||
         thread_start(&v->thread, "validation", run, v, err) == -1) {
         validation_stop(v);
@@ -175,6 +188,7 @@ void validation_stop(struct validation *v)
     pthread_mutex_destroy(&v->lock);
     free(v->ns);
     free(v->configmap);
+    free(v->kept_path);
     free(v);
 }
 

@@ -6,7 +6,7 @@
  *
  * Users' rules come from a ConfigMap and a folder, which are looked at every few seconds.  Rules
  * that are not sound are told of by a condition on the ForkliftController, by an event on the
- * ConfigMap and by validation_get_trouble; the rules before stay in force.
+ * ConfigMap and by validation_get_trouble; the rules before stay in force, also over restarts.
  *
  * May use: base, data, lang, net, kube, inventory.  Threads: all functions may be called from any
  * thread.
@@ -25,13 +25,18 @@ struct inventory;
 struct kube_client;
 struct validation;
 
+/* The file of the rules in force in validation_options.dir: what policy_files_pack gave is its
+ * "files". */
+#define VALIDATION_KEPT "rules.json"
+
 struct validation_options {
     struct kube_client *client;  /* NULL: no ConfigMap, no knobs */
     struct inventory *inventory; /* NULL: only HTTP */
     const char *ns;              /* of the ConfigMap and the ForkliftController */
     const char *configmap;       /* NULL: forklift-validation-config; a knob has precedence */
     const char *folder;          /* users' rules, or NULL */
-    const char *dir;             /* where the rules' revision is kept, or NULL: it starts anew */
+    const char *dir;             /* where the rules in force are kept over restarts, or NULL */
+    bool keep_in_cluster;        /* and in a ConfigMap, as DIR may be gone after a restart */
     bool stand_in;               /* keep Deployments that users restart after changing rules */
     int64_t interval_ms;         /* how often rules are looked at; 0: 5 s */
     /* Both run on the service's thread and may be NULL.  Verdicts on VMs of a provider were put. */
