@@ -35,7 +35,7 @@ door() {
 
 libraries_have_one_door() {
     door data 'jansson\.h|yaml\.h|libxml/'
-    door net 'curl/|openssl/'
+    door net 'curl/|openssl/|zlib\.h'
     door disk 'libnbd\.h|libdeflate\.h|archive\.h|xxhash\.h|zstd\.h|liburing\.h'
     door apiserver 'sqlite3\.h'
     door node 'libvirt/'
