@@ -1,15 +1,16 @@
-/* pods/NAME/exec over a WebSocket (v5 and v4.channel.k8s.io).
+/* pods/NAME/exec.
  *
- *     client ──frames──▶ this thread ──pipes──▶ the backend's command, started by a thread of its own
- *            ◀──frames──             ◀──pipes──
+ *     client ──exec_wire──▶ this thread ──pipes──▶ the backend's command, started by a thread of
+ * its own ◀──exec_wire──             ◀──pipes──
  *
- * The first byte of a frame is its channel.  All frames are read and written by this one thread.
- * The end is a Status on the error channel: the command's exit code, or why it did not run.
+ * All that travels is read and written by this one thread.  The end is a Status on the error
+ * channel: the command's exit code, or why it did not run.
  */
 #include "apiserver/special.h"
 
 #define LOG_COMPONENT "exec"
 
+#include "apiserver/exec_wire.h"
 #include "apiserver/server.h"
 #include "apiserver/write.h"
 #include "base/cancel.h"
@@ -20,7 +21,6 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "data/obj.h"
-#include "net/websocket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,23 +31,17 @@
 #include <unistd.h>
 
 enum {
-    CHANNEL_STDIN = 0,
-    CHANNEL_STDOUT = 1,
-    CHANNEL_STDERR = 2,
-    CHANNEL_ERROR = 3,
-    CHANNEL_RESIZE = 4,
-    CHANNEL_CLOSE = 255, /* v5: the next byte's channel ends */
     MAX_WORDS = 4096,
     MAX_PENDING = 2 * 1024 * 1024, /* input that the command has not read yet */
+    MAX_PIECE_IN = 1024 * 1024,    /* of it, in one frame */
     PIECE = 16 * 1024,
     PING_MS = 30 * 1000,
     DRAIN_MS = 1000, /* for output behind the command's end, if a child of it holds the pipe */
 };
 
-static const char *const protocols[] = {"v5.channel.k8s.io", "v4.channel.k8s.io", NULL};
-
 struct exec {
     struct call *call;
+    struct exec_wire *wire;
     struct apiserver_backend backend;
     json_t *pod;
     const char *container;
@@ -58,7 +52,6 @@ struct exec {
     int exit_code;
     int result;
     struct error *err;
-    struct buf frames;  /* received, not taken apart */
     struct buf pending; /* for the command's input */
     bool input_closed;  /* the client ends the input once pending is written */
 };
@@ -69,7 +62,8 @@ static void close_end(int *fd)
     *fd = -1;
 }
 
-/* --- The command's thread --------------------------------------------------------------------------- */
+/* --- The command's thread
+ * --------------------------------------------------------------------------- */
 
 static void *run_command(void *arg)
 {
@@ -88,83 +82,41 @@ static void *run_command(void *arg)
     return NULL;
 }
 
-/* --- From the client ----------------------------------------------------------------------------------- */
+/* --- From the client
+ * ----------------------------------------------------------------------------------- */
 
 /* {"Width":80,"Height":24} as the line "80x24". */
 static void resize(struct exec *exec, const char *data, size_t len)
 {
     CLEANUP(error) struct error *ignored = NULL; /* a size that does not parse is no size */
     json_auto_t *size = obj_parse(data, len, &ignored);
-    CLEANUP(str) char *line = xasprintf("%" PRId64 "x%" PRId64 "\n", obj_int(size, "Width", 0),
-                                        obj_int(size, "Height", 0));
+    CLEANUP(str)
+    char *line = xasprintf("%" PRId64 "x%" PRId64 "\n", obj_int(size, "Width", 0),
+                           obj_int(size, "Height", 0));
 
     if (size != NULL && exec->resize_end[1] >= 0 &&
         write(exec->resize_end[1], line, strlen(line)) < 0)
         log_debug("a terminal's size was lost: errno=%d", errno);
 }
 
-static bool take_data(struct exec *exec, const struct websocket_frame *frame)
+static void take(void *arg, enum exec_channel channel, const char *data, size_t len, bool is_last)
 {
-    if (frame->len == 0)
-        return true;
-    unsigned char channel = (unsigned char)frame->data[0];
-    if (channel == CHANNEL_STDIN && !exec->input_closed)
-        buf_append(&exec->pending, frame->data + 1, frame->len - 1);
-    else if (channel == CHANNEL_RESIZE)
-        resize(exec, frame->data + 1, frame->len - 1);
-    else if (channel == CHANNEL_CLOSE && frame->len > 1 && frame->data[1] == CHANNEL_STDIN)
-        exec->input_closed = true;
-    return true;
-}
+    struct exec *exec = arg;
 
-/* False when the client ends the connection. */
-static bool take_frame(struct exec *exec, const struct websocket_frame *frame)
-{
-    if (frame->opcode == WEBSOCKET_CLOSE)
-        return false;
-    if (frame->opcode == WEBSOCKET_PING)
-        return websocket_send(exec->call->response, WEBSOCKET_PONG, frame->data, frame->len);
-    return frame->opcode == WEBSOCKET_PONG || take_data(exec, frame);
-}
-
-static bool take_frames(struct exec *exec)
-{
-    struct websocket_frame frame;
-    size_t consumed = 0, taken = 0;
-    bool go_on = true;
-
-    while (go_on) {
-        CLEANUP(error) struct error *err = NULL;
-        if (websocket_parse(exec->frames.ptr + taken, exec->frames.len - taken, &frame, &consumed,
-                            &err) == -1) {
-            log_debug("a client's frame: %s", err->msg);
-            return false;
-        }
-        if (consumed == 0)
-            break;
-        taken += consumed;
-        go_on = take_frame(exec, &frame);
+    if (channel == EXEC_STDIN && !exec->input_closed) {
+        buf_append(&exec->pending, data, len);
+        exec->input_closed = is_last;
+    } else if (channel == EXEC_RESIZE && len > 0) {
+        resize(exec, data, len);
     }
-    memmove(exec->frames.ptr, exec->frames.ptr + taken, exec->frames.len - taken);
-    exec->frames.len -= taken;
-    return go_on;
 }
 
 static bool read_client(struct exec *exec)
 {
     do {
-        char *room = buf_reserve(&exec->frames, PIECE);
-        if (room == NULL)
+        if (!exec_wire_read(exec->wire))
             return false;
-        ssize_t n = http_response_read_raw(exec->call->response, room, PIECE, 0);
-        if (n == 0)
-            return false;
-        if (n < 0)
-            return true;
-        buf_extend(&exec->frames, (size_t)n);
-        if (!take_frames(exec))
-            return false;
-    } while (http_response_has_raw(exec->call->response) && exec->pending.len < MAX_PENDING / 2);
+    } while (exec_wire_has(exec->wire) && exec->pending.len < MAX_PENDING / 2);
     return true;
 }
 
@@ -185,25 +137,17 @@ static void write_input(struct exec *exec)
         close_end(&exec->stdin_end[1]);
 }
 
-/* --- To the client --------------------------------------------------------------------------------------- */
-
-static bool send_channel(struct exec *exec, char channel, const void *data, size_t len)
-{
-    CLEANUP(buf) struct buf frame = BUF_INIT(WEBSOCKET_MAX_FRAME);
-
-    buf_add_char(&frame, channel);
-    buf_append(&frame, data, len);
-    return websocket_send(exec->call->response, WEBSOCKET_BINARY, frame.ptr, frame.len);
-}
+/* --- To the client
+ * --------------------------------------------------------------------------------------- */
 
 /* Sends what a pipe holds; at its end *FD becomes -1. */
-static bool forward(struct exec *exec, int *fd, char channel)
+static bool forward(struct exec *exec, int *fd, enum exec_channel channel)
 {
     char piece[PIECE];
     ssize_t n = read(*fd, piece, sizeof(piece));
 
     if (n > 0)
-        return send_channel(exec, channel, piece, (size_t)n);
+        return exec_wire_send(exec->wire, channel, piece, (size_t)n);
     if (n == 0 || (errno != EAGAIN && errno != EINTR))
         close_end(fd);
     return true;
@@ -219,48 +163,39 @@ static json_t *make_status(const struct exec *exec)
     if (exec->exit_code == 0)
         return obj_pack("{s:{}, s:s}", "metadata", "status", "Success");
     CLEANUP(str) char *code = xasprintf("%d", exec->exit_code);
-    CLEANUP(str) char *message =
+    CLEANUP(str)
+    char *message =
         xasprintf("command terminated with non-zero exit code: exit status %d", exec->exit_code);
     return obj_pack("{s:{}, s:s, s:s, s:s, s:{s:[{s:s, s:s}]}}", "metadata", "status", "Failure",
                     "message", message, "reason", "NonZeroExitCode", "details", "causes", "reason",
                     "ExitCode", "message", code);
 }
 
-static void send_end(struct exec *exec)
-{
-    json_auto_t *status = make_status(exec);
-    CLEANUP(str) char *text = obj_format(status);
-    static const char normal[2] = {0x03, (char)0xe8}; /* 1000 */
-
-    if (send_channel(exec, CHANNEL_ERROR, text, strlen(text)))
-        websocket_send(exec->call->response, WEBSOCKET_CLOSE, normal, sizeof(normal));
-}
-
-/* --- Both ways ---------------------------------------------------------------------------------------------- */
+/* --- Both ways
+ * ---------------------------------------------------------------------------------------------- */
 
 /* One turn of the loop; false when the client is gone. */
 static bool pump_once(struct exec *exec, bool is_done)
 {
-    struct http_response *response = exec->call->response;
     bool has_room = exec->pending.len < MAX_PENDING / 2;
     struct pollfd fds[5] = {
-        {.fd = has_room ? http_response_raw_fd(response) : -1, .events = POLLIN},
+        {.fd = has_room ? exec_wire_fd(exec->wire) : -1, .events = POLLIN},
         {.fd = exec->stdout_end[0], .events = POLLIN},
         {.fd = exec->stderr_end[0], .events = POLLIN},
         {.fd = exec->pending.len > 0 ? exec->stdin_end[1] : -1, .events = POLLOUT},
         {.fd = is_done ? -1 : cancel_fd(exec->done), .events = POLLIN},
     };
-    bool buffered = has_room && http_response_has_raw(response);
+    bool buffered = has_room && exec_wire_has(exec->wire);
     int n = poll(fds, 5, buffered ? 0 : is_done ? DRAIN_MS / 10 : PING_MS);
 
     if (n == 0 && !buffered && !is_done)
-        return websocket_send(response, WEBSOCKET_PING, "", 0);
+        return exec_wire_ping(exec->wire);
     if ((buffered || fds[0].revents != 0) && !read_client(exec))
         return false;
     write_input(exec);
-    if (fds[1].revents != 0 && !forward(exec, &exec->stdout_end[0], CHANNEL_STDOUT))
+    if (fds[1].revents != 0 && !forward(exec, &exec->stdout_end[0], EXEC_STDOUT))
         return false;
-    return fds[2].revents == 0 || forward(exec, &exec->stderr_end[0], CHANNEL_STDERR);
+    return fds[2].revents == 0 || forward(exec, &exec->stderr_end[0], EXEC_STDERR);
 }
 
 static void pump(struct exec *exec)
@@ -271,8 +206,8 @@ static void pump(struct exec *exec)
         bool is_done = cancel_is_requested(exec->done);
         if (is_done && drain.at_ms == DEADLINE_NONE.at_ms)
             drain = deadline_after(DRAIN_MS);
-        if (is_done && ((exec->stdout_end[0] < 0 && exec->stderr_end[0] < 0) ||
-                        deadline_is_over(drain)))
+        if (is_done &&
+            ((exec->stdout_end[0] < 0 && exec->stderr_end[0] < 0) || deadline_is_over(drain)))
             return;
         if (!pump_once(exec, is_done)) {
             cancel_request(exec->cancel);
@@ -281,7 +216,8 @@ static void pump(struct exec *exec)
     }
 }
 
-/* --- The request ---------------------------------------------------------------------------------------------- */
+/* --- The request
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool add_word(void *arg, const char *name, const char *value)
 {
@@ -345,21 +281,29 @@ static int prepare(struct exec *exec, struct object **stored)
     return open_pipes(exec, &err) == -1 ? fail_error(&call->failure, err) : 0;
 }
 
+static bool accept_wire(struct exec *exec)
+{
+    const struct exec_wire_options options = {
+        .wants = {[EXEC_STDIN] = exec->stdin_end[1] >= 0,
+                  [EXEC_STDOUT] = exec->stdout_end[0] >= 0,
+                  [EXEC_STDERR] = exec->stderr_end[0] >= 0,
+                  [EXEC_ERROR] = true,
+                  [EXEC_RESIZE] = exec->tty},
+        .take = take,
+        .arg = exec,
+    };
+
+    exec->wire = exec_wire_accept(exec->call, &options);
+    if (exec->wire == NULL && exec->call->failure.code != 0)
+        call_answer_failure(exec->call);
+    return exec->wire != NULL;
+}
+
 static void run(struct exec *exec)
 {
     CLEANUP(error) struct error *err = NULL;
     struct thread thread = {0};
-    const char *protocol = NULL;
 
-    if (!websocket_accept(exec->call->request, exec->call->response, protocols, &protocol)) {
-        if (!http_response_is_started(exec->call->response)) {
-            fail_bad_request(&exec->call->failure, "exec needs a WebSocket upgrade with the "
-                                                   "protocol v5.channel.k8s.io or "
-                                                   "v4.channel.k8s.io (kubectl 1.30 or newer)");
-            call_answer_failure(exec->call);
-        }
-        return;
-    }
     if (thread_start(&thread, "exec", run_command, exec, &err) == -1) {
         exec->result = -1;
         exec->err = steal(&err);
@@ -368,7 +312,9 @@ static void run(struct exec *exec)
         close_end(&exec->stdin_end[1]);
         thread_join(&thread);
     }
-    send_end(exec);
+    json_auto_t *status = make_status(exec);
+    CLEANUP(str) char *text = obj_format(status);
+    exec_wire_finish(exec->wire, text);
 }
 
 void special_exec(struct call *call)
@@ -380,8 +326,7 @@ void special_exec(struct call *call)
         .stdout_end = {-1, -1},
         .stderr_end = {-1, -1},
         .resize_end = {-1, -1},
-        .frames = BUF_INIT(WEBSOCKET_MAX_FRAME + 2 * PIECE),
-        .pending = BUF_INIT(MAX_PENDING + WEBSOCKET_MAX_FRAME),
+        .pending = BUF_INIT(MAX_PENDING + MAX_PIECE_IN),
         .cancel = cancel_new(),
         .done = cancel_new(),
     };
@@ -391,7 +336,7 @@ void special_exec(struct call *call)
     pthread_rwlock_unlock(&call->server->lock);
     if (prepare(&exec, &stored) == -1)
         call_answer_failure(call);
-    else
+    else if (accept_wire(&exec))
         run(&exec);
     close_pipe(exec.stdin_end);
     close_pipe(exec.stdout_end);
@@ -402,6 +347,6 @@ void special_exec(struct call *call)
     error_free(exec.err);
     cancel_free(exec.cancel);
     cancel_free(exec.done);
-    buf_reset(&exec.frames);
+    exec_wire_free(exec.wire);
     buf_reset(&exec.pending);
 }
