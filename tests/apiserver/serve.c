@@ -8,46 +8,76 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
 #include "data/obj.h"
+#include "node/container.h"
+#include "node/container_log.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-/* A pod's log is two lines; with "follow" a third one comes a little later. */
+/* What the logs of every pod hold: an old line and a new one; an earlier run had another. */
+static int write_log(const char *path, bool previous, struct error **err)
+{
+    char now[TIME_TEXT_SIZE];
+    CLEANUP(str)
+    char *text = previous ? xasprintf("2020-01-01T00:00:00.000000Z stdout F an earlier run\n")
+                          : xasprintf("2020-01-01T00:00:00.000000Z stdout F first line\n"
+                                      "%s stdout F second line\n",
+                                      time_format_micro(time_now_ms(), now));
+
+    return file_write(path, text, strlen(text), 0600, err);
+}
+
+struct followed {
+    const char *path;
+    bool is_over;
+};
+
+/* A third line comes while the log is followed. */
+static bool is_over(void *arg)
+{
+    CLEANUP(error) struct error *err = NULL;
+    struct followed *followed = arg;
+    CLEANUP(container_log) struct container_log *log = NULL;
+
+    if (followed->is_over)
+        return true;
+    followed->is_over = true;
+    log = container_log_open(followed->path, &err);
+    if (log == NULL || container_log_add(log, LOG_STDOUT, "third line\n", 11, &err) == -1)
+        log_write_error(LOG_LEVEL_ERROR, "serve", err, "no third line");
+    return false;
+}
+
 static int pod_log(void *arg, const json_t *pod, const char *container, const json_t *options,
                    struct cancel *cancel, bool (*on_data)(void *to, const char *data, size_t len),
                    void *to, struct error **err)
 {
-    if (!on_data(to, "first line\n", 11) || !on_data(to, "second line\n", 12))
-        return 0;
-    if (obj_bool(options, "follow", false) && !cancel_wait(cancel, 300))
-        on_data(to, "third line\n", 11);
-    return 0;
+    static _Atomic unsigned count;
+    CLEANUP(str) char *path = xasprintf("%s/log.%u", (const char *)arg, count++);
+    struct followed followed = {path, false};
+
+    if (write_log(path, obj_bool(options, "previous", false), err) == -1)
+        return -1;
+    int result = container_log_read(path, options, is_over, &followed, cancel, on_data, to, err);
+    unlink(path);
+    return result;
 }
 
-/* Commands run on this machine, as they are. */
-static int pod_exec(void *arg, const json_t *pod, const char *container,
-                    const char *const *command, int in_fd, int out_fd, int err_fd, bool tty,
-                    int resize_fd, struct cancel *cancel, int *exit_code, struct error **err)
+/* Commands run on this machine, as the node agent runs them in a container. */
+static int pod_exec(void *arg, const json_t *pod, const char *container, const char *const *command,
+                    int in_fd, int out_fd, int err_fd, bool tty, int resize_fd,
+                    struct cancel *cancel, int *exit_code, struct error **err)
 {
-    pid_t child = fork();
-    int status = 0;
+    const struct container_state self = {.phase = CONTAINER_RUNNING, .pid = getpid()};
 
-    if (child == 0) {
-        dup2(in_fd, 0);
-        dup2(out_fd, 1);
-        dup2(err_fd, 2);
-        execvp(command[0], (char *const *)(uintptr_t)command);
-        _exit(127);
-    }
-    if (child == -1 || waitpid(child, &status, 0) == -1)
-        return error_set(err, ERROR_IO, "cannot run \"%s\"", command[0]);
-    *exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return 0;
+    return container_exec(&self, command, in_fd, out_fd, err_fd, tty, resize_fd, cancel, exit_code,
+                          err);
 }
 
 static int serve(const struct apiserver_options *options, struct error **err)
@@ -58,7 +88,11 @@ static int serve(const struct apiserver_options *options, struct error **err)
 
     if (apiserver_start(options, &server, err) == -1)
         return -1;
-    const struct apiserver_backend backend = {.pod_log = pod_log, .pod_exec = pod_exec};
+    const struct apiserver_backend backend = {
+        .arg = (void *)(uintptr_t)options->dir,
+        .pod_log = pod_log,
+        .pod_exec = pod_exec,
+    };
     apiserver_set_backend(server, &backend);
     CLEANUP(str) char *kubeconfig = apiserver_kubeconfig(server);
     int result = file_write(path, kubeconfig, strlen(kubeconfig), 0600, err);
