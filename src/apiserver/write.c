@@ -160,6 +160,7 @@ static int prune(struct call *call, struct write *write)
 {
     struct str_list unknown = {0}, none = {0};
 
+    meta_drop_empty(write->object);
     schema_prune(call->served_as->schema, write->object, &unknown);
     int result =
         report_fields(call, &unknown, write->duplicates == NULL ? &none : write->duplicates);

@@ -1,5 +1,6 @@
 #include "kube/meta.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -134,6 +135,19 @@ static size_t find_finalizer(const json_t *object, const char *finalizer)
     json_array_foreach(obj_arr(object, "metadata.finalizers"), i,
                        value) if (str_eq(json_string_value(value), finalizer)) return i;
     return SIZE_MAX;
+}
+
+void meta_drop_empty(json_t *object)
+{
+    static const char *const names[] = {"labels", "annotations", "finalizers", "ownerReferences"};
+    json_t *metadata = obj_obj(object, "metadata");
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const json_t *value = json_object_get(metadata, names[i]);
+        if (value != NULL && !json_is_string(value) && json_object_size(value) == 0 &&
+            json_array_size(value) == 0)
+            json_object_del(metadata, names[i]);
+    }
 }
 
 bool meta_has_finalizer(const json_t *object, const char *finalizer)

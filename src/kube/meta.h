@@ -44,6 +44,9 @@ json_t *meta_new_generated(const struct kube_kind *kind, const char *ns, const c
 /* "v1" or "group/version".  Owned by the caller. */
 char *meta_api_version(const struct kube_kind *kind);
 
+/* Takes labels, annotations, finalizers and owners away where they are empty: they are never stored. */
+void meta_drop_empty(json_t *object);
+
 bool meta_has_finalizer(const json_t *object, const char *finalizer);
 /* True if the object was changed. */
 bool meta_add_finalizer(json_t *object, const char *finalizer);

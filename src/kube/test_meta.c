@@ -52,6 +52,18 @@ TEST(makes_bare_objects)
     CHECK_STR(obj_str(pod, "metadata.generateName", NULL), "web-");
 }
 
+TEST(what_is_empty_goes)
+{
+    CLEANUP(error) struct error *err = NULL;
+    static const char text[] = "{\"metadata\":{\"name\":\"web\",\"labels\":{},\"annotations\":{"
+                               "\"a\":\"b\"},\"finalizers\":null,\"ownerReferences\":[]}}";
+    json_auto_t *o = obj_parse(text, strlen(text), &err);
+
+    meta_drop_empty(o);
+    CLEANUP(str) char *left = obj_format(o);
+    CHECK_STR(left, "{\"metadata\":{\"name\":\"web\",\"annotations\":{\"a\":\"b\"}}}");
+}
+
 TEST(finalizers_are_a_set)
 {
     json_auto_t *o = meta_new(&KIND_PLAN, "prod", "web");
