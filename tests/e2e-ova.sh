@@ -53,7 +53,9 @@ shows_columns() {
 tells_how_it_does() {
     status=$("$bin/gantry" status --dir "$work/home")
     contains "$status" "0 Running, 1 Succeeded"
-    contains "$status" "ms each"
+    for part in "refused, 0 failed; reads p50" " watches, " " objects, " "; p50 " " MiB; "; do
+        contains "$status" "$part"
+    done
     metrics=$(kubectl get --raw /metrics)
     contains "$metrics" 'mtv_migrations_status_total{status="Succeeded",provider="ova",mode="Cold",target="Local"} 1'
     contains "$metrics" 'mtv_migrated_vms_total{status="Succeeded",provider="ova",mode="Cold",target="Local"} 1'

@@ -10,6 +10,7 @@
 #include "apiserver/metrics.h"
 #include "apiserver/pki.h"
 #include "apiserver/rate.h"
+#include "apiserver/record.h"
 #include "apiserver/server.h"
 #include "apiserver/status.h"
 #include "apiserver/tokens.h"
@@ -95,6 +96,7 @@ static int start(struct apiserver *server, const struct apiserver_options *optio
     server->authorizer = authorizer_new(server->registry);
     server->documents = documents_new(server);
     server->metrics = metrics_new();
+    server->record = record_new();
     server->rate = rate_new(options->requests_per_s);
     server->client = apiserver_client(server, "system:apiserver");
     if (tokens_open(server, pki, &server->tokens, err) == -1 ||
@@ -146,6 +148,7 @@ void apiserver_stop(struct apiserver *server)
     store_close(server->store);
     metrics_free(server->metrics);
     rate_free(server->rate);
+    record_free(server->record);
     cancel_free(server->stopping);
     pthread_rwlock_destroy(&server->lock);
     pthread_mutex_destroy(&server->keeping);

@@ -241,6 +241,20 @@ static void answer_health(struct documents *documents, struct call *call)
     }
 }
 
+static void format_objects(struct store *store, struct buf *out)
+{
+    struct str_list names = {0};
+
+    store_table_names(store, &names);
+    buf_add(out, "# TYPE apiserver_storage_objects gauge\n");
+    for (size_t i = 0; i < names.len; i++) {
+        bool sealed = str_eq(names.ptr[i], STORE_SEALED_TABLE);
+        buf_printf(out, "apiserver_storage_objects{resource=\"%s\"} %zu\n", names.ptr[i],
+                   store_count(store_table(store, names.ptr[i], sealed)));
+    }
+    str_list_free_all(&names);
+}
+
 static void answer_metrics(struct documents *documents, struct call *call)
 {
     enum { MAX_METRICS = 8 * 1024 * 1024 };
@@ -252,6 +266,7 @@ static void answer_metrics(struct documents *documents, struct call *call)
     if (documents->server->http != NULL)
         http_server_get_stats(documents->server->http, &http);
     metrics_format(documents->server->metrics, &out);
+    format_objects(documents->server->store, &out);
     pthread_rwlock_rdlock(&documents->server->lock);
     if (documents->server->format_metrics != NULL)
         documents->server->format_metrics(documents->server->metrics_arg, &out);

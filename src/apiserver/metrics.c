@@ -1,31 +1,32 @@
 #include "apiserver/metrics.h"
 
+#include "apiserver/histogram.h"
+#include "base/array.h"
+#include "base/error.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "base/time.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-enum { MAX_SERIES = 2000, MAX_LABELS = 200 };
+enum { MAX_SERIES = 2000, MAX_LABELS = 400, MAX_STAT = 4096 };
 
-/* Upper bounds of the histogram, in microseconds. */
-static const int64_t bounds_us[] = {100,   250,    500,    1000,   2500,    5000,   10000,
-                                    25000, 50000, 100000, 250000, 1000000, 5000000};
-enum { BOUNDS = sizeof(bounds_us) / sizeof(bounds_us[0]) };
-
-struct series {
-    uint64_t count;
-    uint64_t sum_us;
-    uint64_t buckets[BOUNDS];
-};
+static const char *const operations[] = {"create", "update", "delete"};
 
 struct metrics {
     pthread_mutex_t lock;
-    struct map *series; /* labels -> struct series; guarded by lock */
+    int64_t started_ms;
+    struct map *requests; /* labels and status -> struct histogram; guarded by lock, as the rest */
+    struct map *open;     /* labels -> int64_t */
+    struct histogram writes[ARRAY_SIZE(operations)];
 };
 
 struct metrics *metrics_new(void)
@@ -33,7 +34,9 @@ struct metrics *metrics_new(void)
     struct metrics *metrics = xcalloc(1, sizeof(*metrics));
 
     pthread_mutex_init(&metrics->lock, NULL);
-    metrics->series = map_new();
+    metrics->started_ms = time_now_ms();
+    metrics->requests = map_new();
+    metrics->open = map_new();
     return metrics;
 }
 
@@ -41,66 +44,134 @@ void metrics_free(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
-    map_free(metrics->series, free);
+    map_free(metrics->requests, free);
+    map_free(metrics->open, free);
     pthread_mutex_destroy(&metrics->lock);
     free(metrics);
 }
 
-/* Labels come from paths, that is, from outside: only words make a series of their own. */
-static bool is_word(const char *text)
+/* The value under KEY, made of SIZE zeros if there is none; NULL when there are too many. */
+static void *find_or_make(struct map *map, const char *key, size_t size)
 {
-    for (const char *p = text; *p != '\0'; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '-'))
-            return false;
-    return true;
+    void *value = map_find(map, key);
+
+    if (value == NULL && map_count(map) < MAX_SERIES) {
+        value = xcalloc(1, size);
+        map_put(map, key, value);
+    }
+    return value;
 }
 
-void metrics_count(struct metrics *metrics, const char *verb, const char *resource, int status,
+static void format_labels(const struct metrics_labels *labels, char text[MAX_LABELS])
+{
+    snprintf(text, MAX_LABELS,
+             "component=\"apiserver\",group=\"%.90s\",resource=\"%.90s\",scope=\"%.10s\","
+             "subresource=\"%.30s\",verb=\"%.20s\",version=\"%.20s\"",
+             labels->group, labels->resource, labels->scope, labels->subresource, labels->verb,
+             labels->version);
+}
+
+void metrics_count(struct metrics *metrics, const struct metrics_labels *labels, int status,
                    int64_t us)
 {
-    char labels[MAX_LABELS];
-    bool clean = is_word(verb) && is_word(resource) && status != 404;
+    char text[MAX_LABELS], key[MAX_LABELS + 16];
 
-    snprintf(labels, sizeof(labels), "verb=\"%.30s\",resource=\"%.90s\",code=\"%d\"",
-             clean ? verb : "other", clean ? resource : "other", status);
+    format_labels(labels, text);
+    snprintf(key, sizeof(key), "code=\"%d\",%s", status, text);
     LOCK_SCOPE(&metrics->lock);
-    struct series *series = map_find(metrics->series, labels);
-    if (series == NULL) {
-        if (map_count(metrics->series) >= MAX_SERIES)
-            return;
-        series = xcalloc(1, sizeof(*series));
-        map_put(metrics->series, labels, series);
-    }
-    series->count++;
-    series->sum_us += (uint64_t)us;
-    for (size_t i = 0; i < BOUNDS; i++)
-        if (us <= bounds_us[i])
-            series->buckets[i]++;
+    struct histogram *histogram = find_or_make(metrics->requests, key, sizeof(*histogram));
+    if (histogram != NULL)
+        histogram_add(histogram, us);
 }
 
-void metrics_format(struct metrics *metrics, struct buf *out)
+void metrics_stays_open(struct metrics *metrics, const struct metrics_labels *labels, int change)
+{
+    char key[MAX_LABELS];
+
+    format_labels(labels, key);
+    LOCK_SCOPE(&metrics->lock);
+    int64_t *count = find_or_make(metrics->open, key, sizeof(*count));
+    if (count != NULL)
+        *count += change;
+}
+
+void metrics_count_write(struct metrics *metrics, const char *operation, int64_t us)
 {
     LOCK_SCOPE(&metrics->lock);
+    for (size_t i = 0; i < ARRAY_SIZE(operations); i++)
+        if (str_eq(operations[i], operation))
+            histogram_add(&metrics->writes[i], us);
+}
+
+/* --- Formatting --------------------------------------------------------------------------------
+ */
+
+static void format_requests(const struct metrics *metrics, struct buf *out)
+{
     const char *labels;
     size_t pos = 0;
     void *value = NULL;
 
     buf_add(out, "# TYPE apiserver_request_duration_seconds histogram\n");
-    while ((labels = map_next(metrics->series, &pos, &value)) != NULL) {
-        const struct series *series = value;
-        for (size_t i = 0; i < BOUNDS; i++)
-            buf_printf(out, "apiserver_request_duration_seconds_bucket{%s,le=\"%g\"} %" PRIu64 "\n",
-                       labels, (double)bounds_us[i] / 1e6, series->buckets[i]);
-        buf_printf(out, "apiserver_request_duration_seconds_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n",
-                   labels, series->count);
-        buf_printf(out, "apiserver_request_duration_seconds_sum{%s} %g\n", labels,
-                   (double)series->sum_us / 1e6);
-        buf_printf(out, "apiserver_request_duration_seconds_count{%s} %" PRIu64 "\n", labels,
-                   series->count);
-    }
+    while ((labels = map_next(metrics->requests, &pos, &value)) != NULL)
+        histogram_format(value, "apiserver_request_duration_seconds", labels, out);
     buf_add(out, "# TYPE apiserver_request_total counter\n");
     pos = 0;
-    while ((labels = map_next(metrics->series, &pos, &value)) != NULL)
+    while ((labels = map_next(metrics->requests, &pos, &value)) != NULL)
         buf_printf(out, "apiserver_request_total{%s} %" PRIu64 "\n", labels,
-                   ((const struct series *)value)->count);
+                   ((const struct histogram *)value)->count);
+    buf_add(out, "# TYPE apiserver_longrunning_requests gauge\n");
+    pos = 0;
+    while ((labels = map_next(metrics->open, &pos, &value)) != NULL)
+        buf_printf(out, "apiserver_longrunning_requests{%s} %" PRId64 "\n", labels,
+                   *(const int64_t *)value);
+}
+
+static void format_writes(const struct metrics *metrics, struct buf *out)
+{
+    buf_add(out, "# TYPE gantry_store_write_duration_seconds histogram\n");
+    for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+        CLEANUP(str) char *labels = xasprintf("operation=\"%s\"", operations[i]);
+        histogram_format(&metrics->writes[i], "gantry_store_write_duration_seconds", labels, out);
+    }
+}
+
+/* The second number of /proc/self/statm: pages in memory. */
+static uint64_t resident_bytes(void)
+{
+    CLEANUP(error) struct error *ignored = NULL; /* then it is 0 */
+    CLEANUP(str) char *text = NULL;
+    struct span rest, pages;
+    uint64_t count = 0;
+
+    if (file_read("/proc/self/statm", MAX_STAT, &text, NULL, &ignored) == -1)
+        return 0;
+    rest = span_of(text);
+    if (!span_split(&rest, ' ', &pages) || !span_split(&rest, ' ', &pages) ||
+        !span_u64(pages, &count))
+        return 0;
+    return count * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void format_process(const struct metrics *metrics, struct buf *out)
+{
+    struct rusage usage = {0};
+
+    getrusage(RUSAGE_SELF, &usage);
+    double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    buf_printf(out,
+               "# TYPE process_resident_memory_bytes gauge\n"
+               "process_resident_memory_bytes %" PRIu64 "\n"
+               "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %g\n"
+               "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
+               resident_bytes(), cpu, (double)metrics->started_ms / 1e3);
+}
+
+void metrics_format(struct metrics *metrics, struct buf *out)
+{
+    LOCK_SCOPE(&metrics->lock);
+    format_requests(metrics, out);
+    format_writes(metrics, out);
+    format_process(metrics, out);
 }

@@ -1,4 +1,8 @@
-/* Counters of requests, for /metrics.  May use: base.  Threads: safe anywhere. */
+/* What requests and writes there were and how long they took, for /metrics.  Names and labels are
+ * those of a real server where it has the same thing.
+ *
+ * May use: base.  Threads: safe anywhere.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -9,9 +13,24 @@ struct metrics;
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 
-/* One answered request: VERB and RESOURCE ("" for none), the status, and how long it took. */
-void metrics_count(struct metrics *metrics, const char *verb, const char *resource, int status,
+/* What was asked for.  All are text, "" if there is none, and come from a kind that is served or
+ * from a fixed list: labels that outsiders can choose would be memory that they can take. */
+struct metrics_labels {
+    const char *verb; /* LIST, POST, ... */
+    const char *group, *version, *resource, *subresource;
+    const char *scope; /* cluster, namespace, resource, or "" */
+};
+
+/* One answered request: its HTTP status, and how long it took. */
+void metrics_count(struct metrics *metrics, const struct metrics_labels *labels, int status,
                    int64_t us);
 
-/* Appends all of them in the Prometheus text format. */
+/* A request that stays open (a watch, a log that is followed, a command in a pod) begins (1) or
+ * ends (-1). */
+void metrics_stays_open(struct metrics *metrics, const struct metrics_labels *labels, int change);
+
+/* One write to the store: OPERATION is "create", "update" or "delete". */
+void metrics_count_write(struct metrics *metrics, const char *operation, int64_t us);
+
+/* Appends all of them, and what this process takes, in the Prometheus text format. */
 void metrics_format(struct metrics *metrics, struct buf *out);

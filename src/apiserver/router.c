@@ -4,19 +4,15 @@
 #include "apiserver/call.h"
 #include "apiserver/documents.h"
 #include "apiserver/keeping.h"
-#include "apiserver/metrics.h"
 #include "apiserver/rate.h"
+#include "apiserver/record.h"
 #include "apiserver/server.h"
 
-#define LOG_COMPONENT "apiserver"
-
 #include "base/array.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/time.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* --- Authorisation ----------------------------------------------------------------------------------- */
@@ -193,6 +189,13 @@ static void handle_mount(struct call *call, const struct mount *mount)
     mount->handle(mount->arg, &request, call->response);
 }
 
+static void handle_kind(struct call *call)
+{
+    record_stays_open(call, 1);
+    handle_resource(call);
+    record_stays_open(call, -1);
+}
+
 static void route(struct call *call)
 {
     const char *path = call->request->path;
@@ -220,28 +223,10 @@ static void route(struct call *call)
     else if (!call_find_kind(call))
         handle_special(call) ? (void)0 : answer_unknown(call);
     else
-        handle_resource(call);
+        handle_kind(call);
 }
 
 /* --- One request ------------------------------------------------------------------------------------------ */
-
-static void finish(struct call *call, int64_t start_us)
-{
-    int64_t us = time_mono_us() - start_us;
-    int status = http_response_get_status(call->response);
-    const char *verb = call->verb == NULL ? call->request->method : call->verb;
-    const char *plural = call->plural == NULL ? "" : call->plural;
-
-    metrics_count(call->server->metrics, verb, plural, status, us);
-    if (status >= 500)
-        log_warn("request failed: id=%s user=%s method=%s path=%s status=%d us=%" PRId64, call->id,
-                 call->user == NULL ? "" : call->user->name, call->request->method,
-                 call->request->path, status, us);
-    else
-        log_debug("request: id=%s user=%s method=%s path=%s status=%d us=%" PRId64, call->id,
-                  call->user == NULL ? "" : call->user->name, call->request->method,
-                  call->request->path, status, us);
-}
 
 /* 429, and when to come back. */
 static void refuse_rate(struct call *call, int retry_s)
@@ -311,5 +296,5 @@ void server_handle(struct apiserver *server, const struct http_request *request,
         refuse_credentials(&call);
     else
         route_within_limits(&call);
-    finish(&call, start_us);
+    record_answered(&call, time_mono_us() - start_us);
 }

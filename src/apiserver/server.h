@@ -19,6 +19,7 @@ struct http_server;
 struct housekeeping;
 struct metrics;
 struct rate;
+struct record;
 struct tokens;
 
 enum { SERVER_MAX_MOUNTS = 8 };
@@ -43,6 +44,7 @@ struct apiserver {
     struct documents *documents;
     struct metrics *metrics;
     struct rate *rate;
+    struct record *record;
     struct housekeeping *housekeeping;
     struct http_server *http;
     struct kube_client *client; /* our own, for what the server itself does to objects */

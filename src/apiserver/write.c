@@ -3,6 +3,7 @@
 #define LOG_COMPONENT "apiserver"
 
 #include "apiserver/hooks.h"
+#include "apiserver/metrics.h"
 #include "apiserver/server.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -332,7 +333,13 @@ int write_commit(struct call *call, const struct object *base, const json_t *obj
                           text, strlen(text), NULL);
         return 0;
     }
-    if (store_write(call->server->store, &change, out, &err) == 0) {
+    int64_t start_us = time_mono_us();
+    int result = store_write(call->server->store, &change, out, &err);
+    metrics_count_write(call->server->metrics, remove           ? "delete"
+                                               : base == NULL ? "create"
+                                                              : "update",
+                        time_mono_us() - start_us);
+    if (result == 0) {
         hook_after_write(call, object, remove);
         return 0;
     }

@@ -5,8 +5,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "cli/command.h"
 #include "cli/home.h"
+#include "cli/metrics_text.h"
 #include "data/obj.h"
 #include "data/size.h"
 #include "kube/client.h"
@@ -65,22 +67,41 @@ static int print_server(struct kube_client *client, struct error **err)
     return 0;
 }
 
-/* The sum of the metric NAME in TEXT over those of its series whose labels have PART. */
-static double sum_of(const char *text, const char *name, const char *part)
+#define REQUESTS "apiserver_request_duration_seconds"
+#define WRITES "gantry_store_write_duration_seconds"
+
+static void print_requests(const char *text)
 {
-    struct span rest = span_of(text), line;
-    size_t len = strlen(name);
-    double sum = 0;
+    double failed = metrics_sum(text, "apiserver_request_total", "code=\"5");
+    double refused = metrics_sum(text, "apiserver_request_total", "code=\"4");
 
-    while (span_split(&rest, '\n', &line)) {
-        CLEANUP(str) char *copy = span_dup(line);
-        const char *blank = strrchr(copy, ' ');
+    printf("%-12s %.0f, %.0f refused, %.0f failed; reads p50 %.1f ms, p99 %.1f ms\n", "requests",
+           metrics_sum(text, "apiserver_request_total", ""), refused, failed,
+           metrics_quantile(text, REQUESTS, "verb=\"GET", NULL, 0.5) * 1000,
+           metrics_quantile(text, REQUESTS, "verb=\"GET", NULL, 0.99) * 1000);
+    printf("%-12s %.0f watches, %.0f connections\n", "open",
+           metrics_sum(text, "apiserver_longrunning_requests", "verb=\"WATCH"),
+           metrics_sum(text, "gantry_connections", ""));
+}
 
-        if (str_starts_with(copy, name) && (copy[len] == '{' || copy[len] == ' ') &&
-            blank != NULL && strstr(copy, part) != NULL)
-            sum += strtod(blank + 1, NULL);
-    }
-    return sum;
+static void print_store(const char *text)
+{
+    printf("%-12s %.0f objects, %.0f writes in %.0f commits; p50 %.1f ms, p99 %.1f ms\n", "store",
+           metrics_sum(text, "gantry_store_objects", ""),
+           metrics_sum(text, "gantry_store_writes_total", ""),
+           metrics_sum(text, "gantry_store_commits_total", ""),
+           metrics_quantile(text, WRITES, "", NULL, 0.5) * 1000,
+           metrics_quantile(text, WRITES, "", NULL, 0.99) * 1000);
+}
+
+static void print_process(const char *text)
+{
+    double started_s = metrics_sum(text, "process_start_time_seconds", "");
+
+    printf("%-12s %.0f MiB; %.1f s of CPU in %.0f s\n", "memory",
+           metrics_sum(text, "process_resident_memory_bytes", "") / MIB,
+           metrics_sum(text, "process_cpu_seconds_total", ""),
+           (double)time_now_ms() / 1000 - started_s);
 }
 
 static int print_metrics(struct kube_client *client, struct error **err)
@@ -89,17 +110,9 @@ static int print_metrics(struct kube_client *client, struct error **err)
 
     if (kube_text(client, "/metrics", METRICS_MAX, &text, err) == -1)
         return -1;
-    double count = sum_of(text, "apiserver_request_duration_seconds_count", "");
-    double seconds = sum_of(text, "apiserver_request_duration_seconds_sum", "") -
-                     sum_of(text, "apiserver_request_duration_seconds_sum", "verb=\"watch\"");
-    double watches = sum_of(text, "apiserver_request_duration_seconds_count", "verb=\"watch\"");
-
-    printf("%-12s %.0f, %.2f ms each, %.0f failed\n", "requests", count,
-           count > watches ? seconds * 1000 / (count - watches) : 0,
-           sum_of(text, "apiserver_request_total", "code=\"5"));
-    printf("%-12s %.0f objects, %.0f writes in %.0f commits\n", "store",
-           sum_of(text, "gantry_store_objects", ""), sum_of(text, "gantry_store_writes_total", ""),
-           sum_of(text, "gantry_store_commits_total", ""));
+    print_requests(text);
+    print_store(text);
+    print_process(text);
     return 0;
 }
 
