@@ -1,10 +1,19 @@
 #!/bin/bash
-# The API server against real kubectls: each command of doc/kubectl.md, its result checked.
+# The API server against real kubectls: each row of the table in doc/kubectl.md is a test here, and
+# the table is compared with what was found.
 #
 # The oldest and the newest kubectl of this machine; all of them with GANTRY_ALL_KUBECTLS=1.
+# UPDATE=1 writes the table instead of comparing it.
 . "$(dirname "$0")/functions.sh"
+. "$(dirname "$0")/kubectl/fixture.sh"
+. "$(dirname "$0")/kubectl/reading.sh"
+. "$(dirname "$0")/kubectl/writing.sh"
+. "$(dirname "$0")/kubectl/pods.sh"
 
 serve=$BUILD/tests/apiserver-serve
+doc=$source_root/doc/kubectl.md
+results=$work/results # all of them append to it
+requires jq "it reads what kubectl prints"
 kubectls=$(for k in "$source_root/.cache/kubectl-debian/usr/bin/kubectl" \
     /usr/lib/google-cloud-sdk/bin/kubectl.1.* /usr/bin/kubectl; do
     # a dispatcher picks another program by the server's version: not a version of its own
@@ -16,19 +25,14 @@ if [ "${GANTRY_ALL_KUBECTLS:-0}" != 1 ]; then
     kubectls=$(echo "$kubectls" | sed -n '1p;$p' | uniq)
 fi
 
+# In $work/home; it ends with this shell, which holds its standard input.
 start_server() {
+    mkdir -p "$work"
     mkfifo "$work/stdin"
-    sleep 1000 >"$work/stdin" &
-    keeper=$!
     "$serve" "$work/home" <"$work/stdin" >"$work/ready" 2>"$work/serve.log" &
-    server=$!
-    cleanup_fn "kill $keeper $server"
-    for _ in $(seq 200); do
-        grep -q ready "$work/ready" && return 0
-        sleep 0.1
-    done
-    cat "$work/serve.log"
-    return 1
+    exec 9>"$work/stdin"
+    wait_until 30 grep -q ready "$work/ready" || { cat "$work/serve.log"; return 1; }
+    export KUBECONFIG=$work/home/kubeconfig HOME=$work
 }
 
 k() { timeout 60 "$kubectl" -n "$ns" "$@"; }
@@ -52,117 +56,34 @@ fails() {
     grep -qF -- "$want" <<<"$out" || { echo "$* printed: $out"; return 1; }
 }
 
-discovers() {
-    says networkmaps k api-resources
-    says forklift.konveyor.io/v1beta1 k api-versions
-    says 1.32 k version
-    says ok k get --raw /readyz
+# row TITLE FUNCTION: one row of the table, with the kubectl under test
+row() {
+    local before=$tests_failed result=yes
+    it "kubectl $version: $1" "$2"
+    [ "$it_status" != 77 ] || return 0
+    [ "$tests_failed" = "$before" ] || result=no
+    printf '%s\t%s\t%s\n' "$1" "$version" "$result" >>"$results"
 }
 
-creates_imperatively() {
-    says created k create ns "$ns"
-    says created k create secret generic s1 --from-literal=a=b
-    says created k create cm c1 --from-literal=a=b
-    says created k create sa sa1
-    says created k create role r1 --verb=get,list --resource=pods
-    says created k create rolebinding rb1 --role=r1 --serviceaccount="$ns:sa1"
-    says created k create job j1 --image=x -- true
-    says Yg== k get secret s1 -o 'jsonpath={.data.a}'
-    fails 'already exists' k create cm c1
+# What kubectl says itself, not we, of a command that it does not know.
+has_not() {
+    local out code
+    set +e
+    out=$( (trap - EXIT; set -e; "$1") 2>&1)
+    code=$?
+    set -e
+    [ "$code" != 0 ] || fail "it does"
+    grep -qiE 'unknown|unrecognized|must specify|not enabled|plugin name' <<<"$out" || fail "$out"
 }
 
-gets_in_every_form() {
-    says c1 k get cm
-    says c1 k get cm -o wide
-    says 'name: c1' k get cm c1 -o yaml
-    says '"name": "c1"' k get cm c1 -o json
-    says configmap/c1 k get cm c1 -o name
-    says c1 k get cm c1 -o 'custom-columns=N:.metadata.name'
-    says c1 k get cm c1 -o 'go-template={{.metadata.name}}'
-    says kube-root-ca.crt k get cm -A
-    fails 'configmaps "none" not found' k get cm none
-}
-
-write_files() {
-    cat >"$work/nm.yaml" <<X
-apiVersion: forklift.konveyor.io/v1beta1
-kind: NetworkMap
-metadata: {name: nm1}
-spec:
-  map:
-  - source: {id: x}
-    destination: {type: pod}
-  provider:
-    source: {name: a, namespace: default}
-    destination: {name: b, namespace: default}
-X
-    printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c2}\ndata: {x: "1"}\n' >"$work/cm.yaml"
-    cat >"$work/pod.yaml" <<X
-apiVersion: v1
-kind: Pod
-metadata: {name: p1, labels: {app: p}}
-spec: {containers: [{name: c, image: x}]}
-X
-}
-
-applies() {
-    write_files
-    says created k apply -f "$work/nm.yaml"
-    says unchanged k apply -f "$work/nm.yaml"
-    says created k apply -f "$work/cm.yaml"
-    sed -i 's/"1"/"2"/' "$work/cm.yaml"
-    fails '+  x: "2"' k diff -f "$work/cm.yaml"
-    says configured k apply -f "$work/cm.yaml"
-    says 2 k get cm c2 -o 'jsonpath={.data.x}'
-    says serverside-applied k apply --server-side --force-conflicts -f "$work/cm.yaml"
-    says replaced k replace -f "$work/cm.yaml"
-    says replaced k replace --force -f "$work/cm.yaml"
-    sed 's/pod}/bogus}/' "$work/nm.yaml" >"$work/bad.yaml"
-    fails 'spec.map[0].destination.type: Unsupported value: "bogus"' k apply -f "$work/bad.yaml"
-}
-
-edits() {
-    printf '#!/bin/sh\nsed -i "s/x: .2./x: \\"3\\"/" "$1"\n' >"$work/editor"
-    chmod +x "$work/editor"
-    KUBE_EDITOR=$work/editor says edited k edit cm c2
-    says 3 k get cm c2 -o 'jsonpath={.data.x}'
-}
-
-patches() {
-    says patched k patch networkmap nm1 --type=merge -p '{"metadata":{"labels":{"q":"w"}}}'
-    says patched k patch networkmap nm1 --type=json \
-        -p '[{"op":"replace","path":"/spec/map/0/source/id","value":"zz"}]'
-    says patched k patch cm c2 -p '{"data":{"z":"z"}}'
-    fails '' k patch networkmap nm1 --type=strategic -p '{}'
-    says labeled k label cm c2 a=b
-    says annotate k annotate cm c2 a=b
-    says c2 k get cm -l a=b
-}
-
-describes_and_explains() {
-    says zz k describe networkmap nm1
-    says Labels k describe job j1
-    says sa1 k describe sa sa1
-    says Active k describe ns "$ns"
-    says source k explain networkmap.spec.map
-    says image k explain pod.spec.containers
-}
-
-asks_for_rights() {
-    says yes k auth can-i create configmaps
-    # a Role in no namespace is none, least of all the ClusterRole of its name
-    k create clusterrolebinding no-role --clusterrole=cluster-admin --user=eve --dry-run=client \
-        -o yaml | sed '/^roleRef/,/^subjects/s/kind: ClusterRole/kind: Role/' >"$work/no-role.yaml"
-    fails 'roleRef.kind: Unsupported value: "Role"' k apply -f "$work/no-role.yaml"
-    fails no k auth can-i create configmaps --as=eve
-    fails no k auth can-i create configmaps --as="system:serviceaccount:$ns:sa1"
-    says yes k auth can-i get pods --as="system:serviceaccount:$ns:sa1"
-    says pods k auth can-i --list --as="system:serviceaccount:$ns:sa1"
-    older_than 24 && return 0 # no "create token"
-    token=$(k create token sa1)
-    says p timeout 30 "$kubectl" -n "$ns" --token="$token" get pods -o name
-    fails forbidden timeout 30 "$kubectl" -n "$ns" --token="$token" get secrets
-    fails Unauthorized timeout 30 "$kubectl" -n "$ns" --token=bogus get pods
+# row_since MINOR TITLE FUNCTION: older ones have no such command, which is looked at as well
+row_since() {
+    if ! older_than "$1"; then
+        row "$2" "$3"
+        return
+    fi
+    it "kubectl $version: has no $2" has_not "$3"
+    printf '%s\t%s\thas not\n' "$2" "$version" >>"$results"
 }
 
 pod_of() { # VOLUME: a Pod with it
@@ -205,145 +126,49 @@ YAML
     k delete clusterrole hostmount >/dev/null
 }
 
-looks_around() {
-    says "server: https://" k config view
-    says gantry k config current-context
-    k cluster-info dump -o json >"$work/dump"
-    grep -q '"kind": "PodList"' "$work/dump" && grep -q '"name": "p1"' "$work/dump"
-    grep -q '"kind": "EventList"' "$work/dump"
-    older_than 28 || says gantry-admin k auth whoami
-    says plans.forklift.konveyor.io k get crd -o name
-    says p1 k get pods --sort-by=.metadata.name
-    says p1 k get pods --field-selector=metadata.name=p1
-    says app=p k get pods --show-labels
-    says c1 k get cm,secrets
+the_table_is_true() {
+    if [ "${UPDATE:-0}" = 1 ]; then
+        python3 "$source_root/tests/kubectl/table.py" update "$results" "$doc"
+    else
+        python3 "$source_root/tests/kubectl/table.py" check "$results" "$doc" ||
+            fail "UPDATE=1 writes the table of $doc"
+    fi
 }
 
-scales() {
-    cat >"$work/deployment.yaml" <<X
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: forklift-validation}
-spec:
-  replicas: 1
-  selector: {matchLabels: {a: b}}
-  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: x}]}}
-X
-    says created k create -f "$work/deployment.yaml"
-    says scaled k scale deployment/forklift-validation --replicas=0
-    says 0 k get deployment forklift-validation -o 'jsonpath={.spec.replicas}'
-    fails xpected k scale --current-replicas=5 --replicas=2 deployment/forklift-validation
-    says forklift-validation k describe deployment forklift-validation
-    says deleted k delete -f "$work/deployment.yaml"
-}
-
-# What the documents that gantry follows tell their readers to type, beyond what stands above.
-types_what_documents_say() {
-    cat >"$work/objects.yaml" <<X
-apiVersion: forklift.konveyor.io/v1beta1
-kind: Hook
-metadata: {name: hook}
-spec: {image: quay.io/kubev2v/hook-runner, playbook: LQo=}
----
-apiVersion: forklift.konveyor.io/v1beta1
-kind: Plan
-metadata: {name: plan}
-spec:
-  targetNamespace: t
-  provider: {source: {name: a, namespace: b}, destination: {name: a, namespace: b}}
-  map: {network: {name: a, namespace: b}, storage: {name: a, namespace: b}}
-  vms: [{name: v, hooks: [{hook: {name: hook, namespace: b}, step: PreHook}]}]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: of-job, labels: {job-name: j1}}
-spec: {containers: [{name: c, image: x}]}
-X
-    says created k apply -f - <"$work/objects.yaml"
-    says LQo= k get hook hook -o 'go-template={{ .spec.playbook }}'
-    says hook-runner k describe hook hook
-    says PreHook k describe plan plan
-    says of-job k get pods -l job-name=j1
-    says of-job k describe pod of-job
-    says 'second line' k logs of-job
-    says sa1 k describe serviceaccount sa1
-    says patched k patch plan plan --type=merge -p '{"spec":{"warm":true}}'
-    says patched k patch plan plan --type=json \
-        -p '[{"op":"replace","path":"/spec/targetNamespace","value":"u"}]'
-    says annotated k annotate plan plan a=b
-    says u k get plan plan -o 'jsonpath={.spec.targetNamespace}'
-    k get plan plan -o yaml | sed 's/targetNamespace: u/targetNamespace: w/' >"$work/plan.yaml"
-    says replaced k replace -f "$work/plan.yaml"
-    k get jobs -w -o name >"$work/jobs" &
-    watcher=$!
-    wait_until 10 grep -q j1 "$work/jobs"
-    kill $watcher
-    says deleted k delete plans --all
-    says deleted k delete pod of-job --grace-period=0 --force
-    says deleted k delete hook hook
-}
-
-waits_and_watches() {
-    older_than 23 || # only conditions
-        says met k wait --for=jsonpath='{.spec.map[0].source.id}'=zz networkmap/nm1 --timeout=10s
-    k get networkmap nm1 -w -o name >"$work/watch" &
-    watcher=$!
-    for i in $(seq 50); do
-        k annotate --overwrite networkmap nm1 "n=$i" >/dev/null
-        [ "$(wc -l <"$work/watch")" -ge 2 ] && break
-    done
-    kill $watcher
-    [ "$(wc -l <"$work/watch")" -ge 2 ]
-}
-
-reads_logs_and_runs_commands() {
-    says p1 k get pod p1
-    says 'second line' k logs p1
-    says 'third line' k logs -f p1
-    says 'first line' k logs -l app=p
-    older_than 30 && return 0 # its exec speaks SPDY only
-    says hello k exec p1 -- echo hello
-    says 5 sh -c "printf 12345 | timeout 30 '$kubectl' -n '$ns' exec -i p1 -- wc -c"
-    fails 'exit code 7' k exec p1 -- sh -c 'exit 7'
-}
-
-deletes() {
-    says deleted k delete cm c2 --cascade=foreground
-    says deleted k delete job j1 --cascade=orphan
-    says deleted k delete networkmap nm1
-    says deleted k delete secret --all
-    says deleted k delete ns "$ns" --timeout=30s
-    fails 'not found' k get ns "$ns"
-}
-
-collects_what_its_owner_leaves() {
-    says created k create ns "$ns"
-    says created k create cm owner
-    uid=$(k get cm owner -o 'jsonpath={.metadata.uid}')
-    k apply -f - <<X
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: owned
-  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: $uid}]
-X
-    says deleted k delete cm owner
-    wait_until 10 fails 'not found' k get cm owned
-    says deleted k delete ns "$ns" --timeout=30s
-}
-
-steps="discovers creates_imperatively gets_in_every_form applies edits patches describes_and_explains
-asks_for_rights looks_around scales types_what_documents_say
-paths_of_this_machine_are_for_those_who_may waits_and_watches reads_logs_and_runs_commands deletes
-collects_what_its_owner_leaves"
-plan $(($(wc -w <<<"$steps") * $(wc -w <<<"$kubectls")))
-start_server || { echo "Bail out! the server does not start"; exit 1; }
-export KUBECONFIG=$work/home/kubeconfig HOME=$work
-for kubectl in $kubectls; do
+# One kubectl with a server of its own; its tests have the numbers after $1.
+try_kubectl() (
+    test_number=$1
+    kubectl=$2
     version=$("$kubectl" version --client 2>/dev/null | sed -n 's/.*v\(1\.[0-9]*\).*/\1/p' | head -1)
     ns=test-${version//./-}
-    for step in $steps; do
-        [ "$step" != applies ] || { write_files; k apply -f "$work/pod.yaml" >/dev/null; }
-        it "kubectl $version ${step//_/ }" "$step"
-    done
+    work=$work/$version
+    start_server || { echo "Bail out! the server does not start"; exit 1; }
+    it "kubectl $version: a namespace" says created k create ns "$ns"
+    it "kubectl $version: what the rows look at" set_up
+    reading_rows
+    pod_rows
+    writing_rows
+    last_rows
+    ns=default
+    it "kubectl $version: paths of this machine are for those who may" \
+        paths_of_this_machine_are_for_those_who_may
+)
+
+rows=$(cat "$source_root"/tests/kubectl/*.sh | grep -cE '^    row(_since)? ')
+each=$((rows + 3))
+count=0
+plan $(($(wc -w <<<"$kubectls") * each + 1))
+for kubectl in $kubectls; do
+    # two at a time: they mostly wait
+    [ "$count" -lt 2 ] || wait -n
+    try_kubectl $((count * each)) "$kubectl" >"$work/out.$count" 2>&1 &
+    count=$((count + 1))
 done
+wait
+for ((i = 0; i < count; i++)); do
+    cat "$work/out.$i"
+    tests_failed=$((tests_failed + $(grep -c '^not ok' "$work/out.$i")))
+done
+test_number=$((count * each))
+it "the table of doc/kubectl.md is true" the_table_is_true
+finish
