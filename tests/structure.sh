@@ -81,7 +81,17 @@ headers_stand_alone() {
     done
 }
 
-plan 7
+# With two of one name it is chance which of them a program gets.
+names_are_used_once() {
+    requires nm "it lists the functions of libraries"
+    for library in "$BUILD"/src/*/lib*.a; do
+        nm --defined-only "$library" 2>/dev/null | awk '$2 ~ /^[TDBR]$/ {print $3}' | sort -u
+    done | sort | uniq -d >"$work/twice"
+    cat "$work/twice"
+    [ ! -s "$work/twice" ]
+}
+
+plan 8
 it "rooms use only rooms above them" rooms_keep_their_order
 it "each library has one door" libraries_have_one_door
 it "C++ stays behind its shim" cplusplus_stays_behind_its_shim
@@ -90,3 +100,4 @@ it "no source file grows past 1,000 lines" files_stay_readable
 it "every header begins with its job" headers_begin_with_their_job
 it "every header stands alone" headers_stand_alone
 finish
+it "no two libraries share a name" names_are_used_once

@@ -104,7 +104,7 @@ void feed_end(struct feed *feed)
         ring(feed->readers.ptr[i]);
 }
 
-struct feed_reader *feed_open(struct feed *feed, const char *kind)
+struct feed_reader *feed_subscribe(struct feed *feed, const char *kind)
 {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -121,7 +121,7 @@ struct feed_reader *feed_open(struct feed *feed, const char *kind)
     return reader;
 }
 
-void feed_close(struct feed_reader *reader)
+void feed_unsubscribe(struct feed_reader *reader)
 {
     if (reader == NULL)
         return;

@@ -39,8 +39,8 @@ void feed_tell(struct feed *feed, const char *kind, const struct feed_change *ch
 void feed_end(struct feed *feed);
 
 /* NULL without a descriptor for it. */
-struct feed_reader *feed_open(struct feed *feed, const char *kind);
-void feed_close(struct feed_reader *reader);
+struct feed_reader *feed_subscribe(struct feed *feed, const char *kind);
+void feed_unsubscribe(struct feed_reader *reader);
 
 /* Polls readable when feed_next may have something. */
 int feed_reader_fd(const struct feed_reader *reader);
@@ -52,5 +52,5 @@ enum feed_state feed_next(struct feed_reader *reader, struct feed_change *change
 
 void feed_change_reset(struct feed_change *change);
 
-DEFINE_CLEANUP(feed_reader, struct feed_reader *, feed_close)
+DEFINE_CLEANUP(feed_reader, struct feed_reader *, feed_unsubscribe)
 DEFINE_CLEANUP_IN_PLACE(feed_change, struct feed_change, feed_change_reset)

@@ -399,7 +399,7 @@ json_t *model_list(struct model *model, const char *kind)
 struct feed_reader *model_watch(struct model *model, const char *kind, json_t **objects)
 {
     LOCK_SCOPE(&model->lock);
-    struct feed_reader *reader = feed_open(model->feed, kind);
+    struct feed_reader *reader = feed_subscribe(model->feed, kind);
 
     if (reader != NULL)
         *objects = list_rows(model, kind);

@@ -43,7 +43,7 @@ TEST(a_reader_gets_what_happens_after_its_list)
     feed_change_reset(&change);
     CHECK_INT(feed_next(reader, &change), FEED_NOTHING);
     CHECK(!is_readable(reader));
-    feed_close(reader);
+    feed_unsubscribe(reader);
 }
 
 TEST(a_round_tells_what_is_new_and_what_is_gone)
@@ -62,7 +62,7 @@ TEST(a_round_tells_what_is_new_and_what_is_gone)
         CHECK_INT(feed_next(reader, &change), FEED_CHANGE);
         CHECK_INT(change.action, expected[i]);
     }
-    feed_close(reader);
+    feed_unsubscribe(reader);
 }
 
 TEST(a_verdict_is_told_as_validations)
@@ -77,7 +77,7 @@ TEST(a_verdict_is_told_as_validations)
     CHECK_INT(feed_next(reader, &change), FEED_CHANGE);
     CHECK(change.by_validation);
     CHECK_INT(obj_int(change.after, "policyVersion", 0), 5);
-    feed_close(reader);
+    feed_unsubscribe(reader);
 }
 
 TEST(other_kinds_are_not_told)
@@ -89,13 +89,13 @@ TEST(other_kinds_are_not_told)
 
     put(model, "1", "web");
     CHECK_INT(feed_next(reader, &change), FEED_NOTHING);
-    feed_close(reader);
+    feed_unsubscribe(reader);
 }
 
 TEST(a_reader_that_falls_behind_is_cut_off_and_nothing_is_kept_for_it)
 {
     struct feed *feed = feed_new();
-    struct feed_reader *slow = feed_open(feed, "VM"), *fast = feed_open(feed, "VM");
+    struct feed_reader *slow = feed_subscribe(feed, "VM"), *fast = feed_subscribe(feed, "VM");
     json_auto_t *object = obj_pack("{s:s}", "id", "1");
     const struct feed_change told = {.action = FEED_CREATED, .after = object};
     CLEANUP(feed_change) struct feed_change change = {0};
@@ -110,8 +110,8 @@ TEST(a_reader_that_falls_behind_is_cut_off_and_nothing_is_kept_for_it)
     feed_tell(feed, "VM", &told);
     CHECK_INT(feed_next(slow, &change), FEED_BEHIND);
     CHECK_INT(feed_next(fast, &change), FEED_CHANGE);
-    feed_close(slow);
-    feed_close(fast);
+    feed_unsubscribe(slow);
+    feed_unsubscribe(fast);
     feed_free(feed);
 }
 
@@ -125,5 +125,5 @@ TEST(readers_are_told_of_the_end)
     model_end_watches(model);
     CHECK(is_readable(reader));
     CHECK_INT(feed_next(reader, &change), FEED_ENDED);
-    feed_close(reader);
+    feed_unsubscribe(reader);
 }
