@@ -334,7 +334,12 @@ int hypervisor_live_migrate(struct hypervisor *hypervisor, const struct live_ord
     return result;
 }
 
-static int progress(virDomainPtr domain, void *arg, const char *name, struct error **err)
+struct job_stats {
+    enum live_job job;
+    json_t *out;
+};
+
+static json_t *describe_job(virTypedParameterPtr params, int count)
 {
     static const struct {
         const char *libvirt, *ours;
@@ -347,49 +352,53 @@ static int progress(virDomainPtr domain, void *arg, const char *name, struct err
         {VIR_DOMAIN_JOB_TIME_ELAPSED, "elapsedMs"},
         {VIR_DOMAIN_JOB_DOWNTIME, "downtimeMs"},
     };
-    virTypedParameterPtr params = NULL;
-    int type = 0, count = 0, throttle = 0;
+    json_t *out = json_object();
     unsigned long long dirty = 0, page = 0;
+    int throttle = 0;
 
-    if (virDomainGetJobStats(domain, &type, &params, &count, 0) == -1 ||
-        type == VIR_DOMAIN_JOB_NONE) {
-        virTypedParamsFree(params, count);
-        params = NULL;
-        count = 0;
-        /* libvirt forgets a completed job once somebody looked: the next look needs it too */
-        if (virDomainGetJobStats(domain, &type, &params, &count,
-                                 VIR_DOMAIN_JOB_STATS_COMPLETED |
-                                     VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) == -1)
-            return 0; /* none is known, or the machine has just gone */
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        unsigned long long value;
+
+        if (virTypedParamsGetULLong(params, count, fields[i].libvirt, &value) == 1)
+            obj_put_int(out, fields[i].ours, value > INT64_MAX ? INT64_MAX : (int64_t)value);
     }
-    if (type != VIR_DOMAIN_JOB_NONE) {
-        json_t *out = json_object();
+    if (virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE, &dirty) == 1 &&
+        virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE, &page) == 1 &&
+        dirty < (1 << 30))
+        obj_put_int(out, "dirtyBytesPerSecond", (int64_t)(dirty * page));
+    if (virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE, &throttle) == 1)
+        obj_put_int(out, "throttlePercent", throttle);
+    return out;
+}
 
-        for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-            unsigned long long value;
+static int progress(virDomainPtr domain, void *arg, const char *name, struct error **err)
+{
+    struct job_stats *stats = arg;
+    virTypedParameterPtr params = NULL;
+    int type = 0, count = 0;
+    /* libvirt forgets a completed job once somebody looked: the next look needs it too */
+    unsigned flags = stats->job == LIVE_JOB_ENDED
+                         ? VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
+                         : 0;
 
-            if (virTypedParamsGetULLong(params, count, fields[i].libvirt, &value) == 1)
-                obj_put_int(out, fields[i].ours, value > INT64_MAX ? INT64_MAX : (int64_t)value);
-        }
-        if (virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE, &dirty) == 1 &&
-            virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE, &page) == 1 &&
-            dirty < (1 << 30))
-            obj_put_int(out, "dirtyBytesPerSecond", (int64_t)(dirty * page));
-        if (virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE, &throttle) == 1)
-            obj_put_int(out, "throttlePercent", throttle);
-        *(json_t **)arg = out;
-    }
+    /* a failure: none is known, or the machine has just gone */
+    if (virDomainGetJobStats(domain, &type, &params, &count, flags) == 0 && type != VIR_DOMAIN_JOB_NONE)
+        stats->out = describe_job(params, count);
     virTypedParamsFree(params, count);
     return 0;
 }
 
-int hypervisor_live_progress(struct hypervisor *hypervisor, const char *name, json_t **out,
-                             struct error **err)
+int hypervisor_live_progress(struct hypervisor *hypervisor, const char *name, enum live_job job,
+                             json_t **out, struct error **err)
 {
+    struct job_stats stats = {.job = job};
     bool found = false;
 
     *out = NULL;
-    return hypervisor_run_domain(hypervisor, name, progress, out, &found, err);
+    if (hypervisor_run_domain(hypervisor, name, progress, &stats, &found, err) == -1)
+        return -1;
+    *out = stats.out;
+    return 0;
 }
 
 static int abort_job(virDomainPtr domain, void *arg, const char *name, struct error **err)

@@ -61,11 +61,16 @@ struct live_order {
 int hypervisor_live_migrate(struct hypervisor *hypervisor, const struct live_order *order,
                             struct error **err);
 
+enum live_job {
+    LIVE_JOB_NOW,   /* the migration that goes on */
+    LIVE_JOB_ENDED, /* the last that ended, which may be one that brought the machine here */
+};
+
 /* {dataTotal, dataProcessed, dataRemaining (bytes), memoryBytesPerSecond, diskBytesPerSecond,
- * dirtyBytesPerSecond, elapsedMs, downtimeMs, throttlePercent} of the migration of NAME that goes on or
- * was the last, as far as known; *OUT is the caller's, NULL if there is none. */
-int hypervisor_live_progress(struct hypervisor *hypervisor, const char *name, json_t **out,
-                             struct error **err);
+ * dirtyBytesPerSecond, elapsedMs, downtimeMs, throttlePercent} of a migration of NAME, as far as known;
+ * *OUT is the caller's, NULL if there is none. */
+int hypervisor_live_progress(struct hypervisor *hypervisor, const char *name, enum live_job job,
+                             json_t **out, struct error **err);
 
 /* Ends the migration that goes on; none is fine. */
 int hypervisor_live_abort(struct hypervisor *hypervisor, const char *name, struct error **err);

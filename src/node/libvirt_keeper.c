@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "node/libvirt_hook.h"
+#include "node/libvirt_status.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define STATUS_DIR "/run/libvirt/qemu" /* in the keeper's mount namespace */
 
 enum {
     PID_MAX = 32,
@@ -229,6 +232,7 @@ static void keep(int signals, const sigset_t *mask)
     int64_t delay = RESTART_MIN_MS;
 
     for (;;) {
+        libvirt_status_drop_unborn(STATUS_DIR);
         pid_t libvirtd = start_libvirtd(mask);
         int64_t started = time_mono_ms();
         struct signalfd_siginfo info;

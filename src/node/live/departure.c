@@ -267,7 +267,7 @@ void departure_note_progress(struct live *live, const json_t *vmim, const char *
     CLEANUP(error) struct error *err = NULL;
     json_t *progress = NULL;
 
-    int got = hypervisor_live_progress(live->hypervisor, domain, &progress, &err);
+    int got = hypervisor_live_progress(live->hypervisor, domain, LIVE_JOB_ENDED, &progress, &err);
     json_auto_t *owned = progress;
     if (got == -1 || (owned != NULL && live_write(live, vmim, NULL, NULL,
                                                   obj_pack("{s:O}", "progress", owned), NULL, &err) == -1))
@@ -304,7 +304,8 @@ int departure_follow(struct departure *departure, const json_t *vmim, struct err
     struct live *live = departure->live;
     json_t *progress = NULL;
 
-    if (hypervisor_live_progress(live->hypervisor, departure->domain, &progress, err) == -1)
+    if (hypervisor_live_progress(live->hypervisor, departure->domain, LIVE_JOB_NOW, &progress, err) ==
+        -1)
         return -1;
     json_auto_t *owned = progress;
     if (owned == NULL)

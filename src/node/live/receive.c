@@ -43,8 +43,8 @@ enum {
     BUSY_MS = 5000,
     BUSY_AGAIN_MS = 200,
     IDLE_MS = 60000, /* a prepared migration without streams is forgotten after so long */
-    GONE_TRIES = 100,
-    GONE_MS = 100,
+    GONE_MS = 10000,
+    GONE_AGAIN_MS = 100,
 };
 
 #define HOOKS_FOLDER "premigration.d"
@@ -447,9 +447,10 @@ static int go(struct live *live, const json_t *vmim, const json_t *question, jso
 /* Removes what has come, also what libvirt is still at work on. */
 static int remove_arrival(struct live *live, const char *domain, struct error **err)
 {
+    struct deadline deadline = deadline_after(GONE_MS);
     struct live_look look = {0};
 
-    for (int i = 0; i < GONE_TRIES; i++) {
+    while (!deadline_is_over(deadline)) {
         CLEANUP(error) struct error *again = NULL; /* libvirt removes it itself at the same time */
 
         if (hypervisor_live_look(live->hypervisor, domain, &look, err) == -1)
@@ -457,7 +458,7 @@ static int remove_arrival(struct live *live, const char *domain, struct error **
         if (!look.defined && !look.active)
             return 0;
         hypervisor_remove(live->hypervisor, domain, &again);
-        usleep(GONE_MS * 1000);
+        usleep(GONE_AGAIN_MS * 1000);
     }
     return error_set(err, ERROR_TIMEOUT, "machine \"%s\" cannot be removed", domain);
 }
