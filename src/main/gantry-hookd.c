@@ -162,6 +162,7 @@ int main(int argc, char **argv)
         "edit the definitions of machines that migrate to this host", hookd_main};
 
     signal(SIGPIPE, SIG_IGN);
-    mallopt(M_ARENA_MAX, 2); /* else each exchange's thread keeps memory of its own */
+    mallopt(M_ARENA_MAX, 2);               /* else each exchange's thread keeps memory of its own */
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024); /* what one edit takes is not given back and asked for anew */
     return command_single("gantry-hookd", &self, argc, argv);
 }

@@ -1,5 +1,7 @@
 /* One thread accepts, one thread for each exchange: an exchange is a few milliseconds, and a client that
- * dawdles must not hold up others. */
+ * dawdles must not hold up others.  A parsed definition takes fifty times its size, so only a few are
+ * edited at once while the others wait with their text; users' programs, which may take seconds, are not
+ * counted. */
 #define LOG_COMPONENT "premigration"
 
 #include "hook/premigration/server.h"
@@ -26,7 +28,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128, REASON_BYTES_MAX = 2048, PIECE = 16 * 1024 };
+enum { BACKLOG = 128, REASON_BYTES_MAX = 2048, PIECE = 8 * 1024, EDITS_MAX = 4 };
 
 struct hook_server {
     struct hook_server_options options;
@@ -36,8 +38,9 @@ struct hook_server {
     struct cancel *stop;
     struct thread acceptor;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t changed, edit_ended;
     size_t running;            /* exchanges under way; guarded by lock, as all below */
+    size_t editing;            /* of them, those that hold a place for an edit */
     uint64_t edited, refused;
     bool listening;
 };
@@ -157,6 +160,34 @@ static int edit(struct hook_server *server, const struct buf *request, char **an
     return 0;
 }
 
+static bool edits_are_quick(const struct hook_server_options *options)
+{
+    return options->hooks == NULL && !user_hooks_have_programs(options->user_hooks);
+}
+
+static int edit_in_turn(struct hook_server *server, const struct buf *request,
+                        struct deadline deadline, char **answer, struct error **err)
+{
+    if (!edits_are_quick(&server->options))
+        return edit(server, request, answer, err);
+
+    pthread_mutex_lock(&server->lock);
+    while (server->editing >= EDITS_MAX && !deadline_is_over(deadline))
+        cond_wait(&server->edit_ended, &server->lock, deadline);
+    bool has_place = server->editing < EDITS_MAX;
+    server->editing += has_place;
+    pthread_mutex_unlock(&server->lock);
+    if (!has_place)
+        return error_set(err, ERROR_TIMEOUT, "too many other definitions are being edited");
+
+    int result = edit(server, request, answer, err);
+
+    LOCK_SCOPE(&server->lock);
+    server->editing--;
+    pthread_cond_signal(&server->edit_ended);
+    return result;
+}
+
 /* "<error>REASON</error>" */
 static char *format_refusal(const struct error *reason)
 {
@@ -198,7 +229,7 @@ static enum outcome serve(struct exchange *x)
         read_request(x->fd, &request, deadline_after(HOOK_SERVER_READ_MS), &reason) == 0) {
         if (request.len == 0)
             return OUTCOME_NOTHING;
-        edited = edit(x->server, &request, &answer, &reason) == 0;
+        edited = edit_in_turn(x->server, &request, x->deadline, &answer, &reason) == 0;
     }
     if (!edited) {
         log_warn_error(reason, "definition refused");
@@ -373,6 +404,7 @@ static void server_free(struct hook_server *server)
     cancel_free(server->stop);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->changed);
+    pthread_cond_destroy(&server->edit_ended);
     free(server);
 }
 
@@ -385,6 +417,7 @@ int hook_server_start(const struct hook_server_options *options, struct hook_ser
     server->stop = cancel_new();
     pthread_mutex_init(&server->lock, NULL);
     cond_init(&server->changed);
+    cond_init(&server->edit_ended);
     if (listen_on(server, err) == -1) {
         server_free(server);
         return -1;

@@ -54,6 +54,14 @@ size_t user_hooks_count(const struct user_hooks *hooks)
     return hooks == NULL ? 0 : hooks->list.len;
 }
 
+bool user_hooks_have_programs(const struct user_hooks *hooks)
+{
+    for (size_t i = 0; i < user_hooks_count(hooks); i++)
+        if (hooks->list.ptr[i].path != NULL)
+            return true;
+    return false;
+}
+
 const char *user_hooks_name(const struct user_hooks *hooks, size_t i)
 {
     return hooks->list.ptr[i].name;

@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct dom;
@@ -47,6 +48,8 @@ int user_hooks_add(struct user_hooks *hooks, const char *name, const char *text,
 void user_hooks_free(struct user_hooks *hooks);
 
 size_t user_hooks_count(const struct user_hooks *hooks);
+/* Whether one of them is a program (HOOKS may be NULL). */
+bool user_hooks_have_programs(const struct user_hooks *hooks);
 const char *user_hooks_name(const struct user_hooks *hooks, size_t i);
 
 /* Runs hook I on *DOM, which may be replaced by another document. */
