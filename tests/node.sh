@@ -250,9 +250,17 @@ JOB
     k delete job hook
 }
 
-# A disk whose boot sector prints a line on the serial port and halts.
+# A disk whose boot sector prints a line on the serial port, and then what it reads from there:
+#
+#       mov si, text; mov dx, 3f8       say:  lodsb; test al, al; jz wait; out dx, al; jmp say
+#       wait: sti; hlt                  more: mov dx, 3fd; in al, dx; test al, 1; jz wait
+#       mov dx, 3f8; in al, dx; out dx, al; jmp more
 make_boot_disk() {
-    printf '\061\300\216\330\276\025\174\272\370\003\254\204\300\164\003\356\353\370\364\353\375GANTRY GUEST\r\n\000' >"$1"
+    {
+        printf '\061\300\216\330\276\043\174\272\370\003\254\204\300\164\003\356\353\370'
+        printf '\373\364\272\375\003\354\250\001\164\366\272\370\003\354\356\353\361'
+        printf 'GANTRY GUEST\r\n\000'
+    } >"$1"
     truncate -s 510 "$1"
     printf '\125\252' >>"$1"
     truncate -s 1M "$1"
@@ -296,6 +304,46 @@ VM
     same "$(k get vmi tiny -o 'jsonpath={.status.interfaces[0].mac}')" 52:54:00:12:34:56
 }
 
+# act NAME-AND-ACTION: what virtctl sends, by kubectl, whose "replace --raw" is a PUT
+act() {
+    echo '{}' | k replace --raw "/apis/subresources.kubevirt.io/v1/namespaces/default/$1" -f -
+}
+
+instance_uid() {
+    k get vmi tiny -o 'jsonpath={.metadata.uid}' 2>/dev/null
+}
+
+new_instance_runs() {
+    [ "$(instance_uid)" != "$1" ] && [ "$(k get vmi tiny -o 'jsonpath={.status.phase}')" = Running ]
+}
+
+obeys_virtctl() {
+    needs_machines
+    console="/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachineinstances/tiny/console"
+    protocol="Sec-WebSocket-Protocol: plain.kubevirt.io"
+    said=$(timeout 30 "$source_root/tests/ws-read" "$KUBECONFIG" "$console" "$protocol" \
+        --say "hello machine" --stop-after "hello machine")
+    contains "$said" "hello machine"
+    # one at a time
+    mkfifo "$work/never"
+    exec 3<>"$work/never"
+    timeout 60 "$source_root/tests/ws-read" "$KUBECONFIG" "$console" --slow >"$work/first" <"$work/never" &
+    wait_until 10 grep -q connected "$work/first"
+    refused=$(timeout 30 "$source_root/tests/ws-read" "$KUBECONFIG" "$console" 2>&1) && fail "two have the console"
+    contains "$refused" 409
+    kill $!
+    before=$(instance_uid)
+    act virtualmachines/tiny/restart
+    wait_until 60 new_instance_runs "$before"
+    act virtualmachineinstances/tiny/pause
+    act virtualmachineinstances/tiny/unpause
+    act virtualmachines/tiny/stop
+    wait_until 30 sh -c "kubectl -n default get vm tiny -o yaml | grep -q 'printableStatus: Stopped'"
+    act virtualmachines/tiny/stop && fail "stopped twice"
+    act virtualmachines/tiny/start
+    wait_until 30 sh -c "kubectl -n default get vm tiny -o yaml | grep -q 'printableStatus: Running'"
+}
+
 goes_on_when_gantryd_is_killed() {
     pod ticking 'i=0; while :; do i=$((i + 1)); echo tick $i; sleep 0.2; done' | k create -f -
     pod ending 'sleep 1; echo over; exit 5' | k create -f -
@@ -337,7 +385,7 @@ leaves_nothing_behind() {
     [ -e "$work/boot.img" ] || fail "a disk that is not ours was removed"
 }
 
-plan 15
+plan 16
 start_gantryd || { cat "$work/gantryd.log"; exit 1; }
 it "runs a pod to its end" runs_a_pod_to_its_end
 it "gives a pod what it names" gives_a_pod_what_it_names
@@ -351,6 +399,7 @@ it "mounts a part of a volume" mounts_a_part_of_a_volume
 it "restarts what fails" restarts_what_fails
 it "runs a playbook with this machine's Ansible" runs_a_playbook
 it "runs a machine and shows its console" runs_a_machine
+it "obeys virtctl: console, restart, pause, stop, start" obeys_virtctl
 it "goes on when gantryd is killed" goes_on_when_gantryd_is_killed
 it "stops a machine and starts it again" starts_a_machine_again_and_stops_it
 it "leaves nothing behind" leaves_nothing_behind

@@ -26,6 +26,9 @@ struct apiserver_backend {
     /* KubeVirt's subresources of a VirtualMachine(Instance): "start", "stop", "restart", ... */
     int (*vm_action)(void *arg, const char *ns, const char *name, const char *action,
                      const json_t *body, struct error **err);
+    /* The serial line of a VirtualMachineInstance: a descriptor that is read and written without
+     * blocking, owned by the caller, or -1. */
+    int (*vm_console)(void *arg, const char *ns, const char *name, struct error **err);
 };
 
 struct apiserver_options {

@@ -36,11 +36,17 @@ const struct subresource *special_subresource(size_t i)
 /* --- KubeVirt's group of actions ----------------------------------------------------------------------- */
 
 static const char *const vm_versions[] = {"v1", "v1alpha3"};
-static const char *const vm_actions[] = {
-    "virtualmachines/start",           "virtualmachines/stop",
-    "virtualmachines/restart",         "virtualmachines/migrate",
-    "virtualmachineinstances/pause",   "virtualmachineinstances/unpause",
-    "virtualmachineinstances/console", "virtualmachineinstances/softreboot",
+static const struct {
+    const char *name, *kind, *verb;
+} vm_actions[] = {
+    {"virtualmachines/start", "VirtualMachine", "update"},
+    {"virtualmachines/stop", "VirtualMachine", "update"},
+    {"virtualmachines/restart", "VirtualMachine", "update"},
+    {"virtualmachines/migrate", "VirtualMachine", "update"},
+    {"virtualmachineinstances/pause", "VirtualMachineInstance", "update"},
+    {"virtualmachineinstances/unpause", "VirtualMachineInstance", "update"},
+    {"virtualmachineinstances/softreboot", "VirtualMachineInstance", "update"},
+    {"virtualmachineinstances/console", "VirtualMachineInstance", "get"},
 };
 
 static bool is_vm_version(const char *version)
@@ -53,13 +59,10 @@ void special_add_plain(json_t *resources, const char *group, const char *version
     if (!str_eq(group, VM_GROUP) || !is_vm_version(version))
         return;
     for (size_t i = 0; i < ARRAY_SIZE(vm_actions); i++)
-        json_array_append_new(resources,
-                              obj_pack("{s:s, s:s, s:b, s:s, s:[s]}", "name", vm_actions[i],
-                                       "singularName", "", "namespaced", 1, "kind",
-                                       str_starts_with(vm_actions[i], "virtualmachines/")
-                                           ? "VirtualMachine"
-                                           : "VirtualMachineInstance",
-                                       "verbs", "update"));
+        json_array_append_new(resources, obj_pack("{s:s, s:s, s:b, s:s, s:[s]}", "name",
+                                                  vm_actions[i].name, "singularName", "",
+                                                  "namespaced", 1, "kind", vm_actions[i].kind,
+                                                  "verbs", vm_actions[i].verb));
 }
 
 void special_add_groups(void (*add)(void *arg, const char *group, const char *version), void *arg)
@@ -123,6 +126,7 @@ static const struct {
     {"", "namespaces", "finalize", "update", special_finalize},
     {"authentication.k8s.io", "*", "", "create", special_review},
     {"authorization.k8s.io", "*", "", "create", special_review},
+    {VM_GROUP, "virtualmachineinstances", "console", "get", special_vm_console},
     {VM_GROUP, "*", "*", "update", special_vm_action},
 };
 

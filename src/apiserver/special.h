@@ -33,6 +33,7 @@ void special_scale(struct call *call);         /* scale.c */
 void special_log(struct call *call);           /* pod_log.c */
 void special_exec(struct call *call);          /* pod_exec.c */
 void special_vm_action(struct call *call);     /* vm_action.c */
+void special_vm_console(struct call *call);    /* vm_console.c */
 
 /* The name of the container of POD that is meant by WANTED (NULL or "": the only one), or NULL
  * with the failure. */

@@ -54,6 +54,11 @@ int hypervisor_reset(struct hypervisor *hypervisor, const char *name, struct err
 int hypervisor_pause(struct hypervisor *hypervisor, const char *name, bool pause,
                      struct error **err);
 
+/* Opens the serial console of a machine that runs: a descriptor that is read and written without
+ * blocking, owned by the caller, or -1.  Only one at a time; ERROR_CONFLICT: somebody has it, or the
+ * machine does not run. */
+int hypervisor_open_console(struct hypervisor *hypervisor, const char *name, struct error **err);
+
 /* Powers it off if it runs and forgets it.  Absent is fine. */
 int hypervisor_remove(struct hypervisor *hypervisor, const char *name, struct error **err);
 

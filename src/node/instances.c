@@ -368,6 +368,16 @@ int instances_act(struct instances *instances, const char *ns, const char *name,
     return error_set(err, ERROR_UNSUPPORTED, "no action \"%s\" at home", action);
 }
 
+int instances_open_console(struct instances *instances, const char *ns, const char *name,
+                           struct error **err)
+{
+    CLEANUP(str) char *domain = xasprintf("%s_%s", ns, name);
+
+    if (!hypervisor_was_used(instances->hypervisor))
+        return error_set(err, ERROR_CONFLICT, "VMI is not running");
+    return hypervisor_open_console(instances->hypervisor, domain, err);
+}
+
 struct console {
     struct agent *agent;
     const char *ns, *name;

@@ -35,7 +35,11 @@ int instances_kill_all(struct instances *instances, struct error **err);
 int instances_act(struct instances *instances, const char *ns, const char *name, const char *action,
                   struct error **err);
 
-/* The console of the machine behind a virt-launcher Pod, as pods_log. */
+/* The serial line of the instance NS/NAME, as hypervisor_open_console. */
+int instances_open_console(struct instances *instances, const char *ns, const char *name,
+                           struct error **err);
+
+/* What the console of the machine behind a virt-launcher Pod showed so far, as pods_log. */
 int instances_console(struct agent *agent, const json_t *pod, const json_t *options,
                       struct cancel *cancel, bool (*on_data)(void *to, const char *data, size_t len),
                       void *to, struct error **err);

@@ -238,10 +238,18 @@ static int backend_vm_action(void *arg, const char *ns, const char *name, const 
     return instances_act(node->instances, ns, name, action, err);
 }
 
+static int backend_vm_console(void *arg, const char *ns, const char *name, struct error **err)
+{
+    struct node *node = arg;
+
+    return instances_open_console(node->instances, ns, name, err);
+}
+
 void node_fill_backend(struct node *node, struct apiserver_backend *backend)
 {
     backend->arg = node;
     backend->pod_log = backend_log;
     backend->pod_exec = backend_exec;
     backend->vm_action = backend_vm_action;
+    backend->vm_console = backend_vm_console;
 }
