@@ -90,11 +90,12 @@ static int check_preconditions(struct call *call, const struct delete_options *o
     CLEANUP(str) char *detail = NULL;
 
     if (options->uid != NULL && !str_eq(options->uid, current->uid))
-        detail = xasprintf("Precondition failed: UID in precondition: %s, UID in object meta: %s",
+        detail = xasprintf("the UID in the precondition (%s) does not match the UID in record (%s). "
+                           "The object might have been deleted and then recreated",
                            options->uid, current->uid);
     else if (options->version != NULL && !str_eq(options->version, version))
-        detail = xasprintf("Precondition failed: ResourceVersion in precondition: %s, "
-                           "ResourceVersion in object meta: %s",
+        detail = xasprintf("the ResourceVersion in the precondition (%s) does not match the "
+                           "ResourceVersion in record (%s). The object might have been modified",
                            options->version, version);
     return detail == NULL ? 0
                           : fail_conflict(&call->failure, call->group, call->plural, current->name,

@@ -70,7 +70,7 @@ static int fail_future(struct call *call, uint64_t version)
     json_t *causes = json_array();
 
     fail(&call->failure, 504, "Timeout",
-         "Too large resource version: %" PRIu64 ", current: %" PRIu64, version,
+         "Timeout: Too large resource version: %" PRIu64 ", current: %" PRIu64, version,
          store_version(call->server->store));
     json_array_append_new(causes, obj_pack("{s:s, s:s}", "reason", "ResourceVersionTooLarge",
                                            "message", "Too large resource version"));
@@ -271,6 +271,9 @@ static int list(struct call *call, struct list_options *options)
             return fail(&call->failure, 410, "Expired",
                         "The provided continue parameter is too old to display a consistent list "
                         "result. You must start a new list without the continue parameter.");
+        if (err->code == ERROR_EXPIRED)
+            return fail(&call->failure, 410, "Expired",
+                        "The resourceVersion for the provided list is too old.");
         return fail_error(&call->failure, err);
     }
     choose(call, options, filter, &all, &count, &next, &remaining);

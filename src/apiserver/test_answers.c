@@ -13,6 +13,7 @@
 
 #define CM "/api/v1/namespaces/default/configmaps"
 #define NM "/apis/forklift.konveyor.io/v1beta1/namespaces/default/networkmaps"
+#define OVA_SERVERS "/apis/forklift.konveyor.io/v1beta1/namespaces/default/ovaproviderservers"
 #define MERGE "application/merge-patch+json"
 #define JSON_PATCH "application/json-patch+json"
 #define STRATEGIC "application/strategic-merge-patch+json"
@@ -28,7 +29,7 @@
 struct expected {
     const char *method, *path, *body, *type, *user;
     int code;
-    const char *reason, *message;
+    const char *reason, *message, *message_start;
     const char *kind, *group, *name;
     const char *causes;
     int retry_s;
@@ -60,7 +61,9 @@ static const struct expected table[] = {
                 "modified; please apply your changes to the latest version and try again",
      .kind = "configmaps", .name = "there"},
     {.method = "DELETE", .path = CM "/there", .body = "{\"preconditions\":{\"uid\":\"x\"}}",
-     .code = 409, .reason = "Conflict", .kind = "configmaps", .name = "there"},
+     .code = 409, .reason = "Conflict", .kind = "configmaps", .name = "there",
+     .message_start = "Operation cannot be fulfilled on configmaps \"there\": the UID in the "
+                      "precondition (x) does not match the UID in record ("},
     {.method = "PUT", .path = NM "/there", .body = NETWORK_MAP("there", "pod", ""), .code = 422,
      .reason = "Invalid",
      .message = "networkmaps.forklift.konveyor.io \"there\" is invalid: metadata.resourceVersion: "
@@ -117,7 +120,39 @@ static const struct expected table[] = {
     {.method = "GET", .path = NM "?fieldSelector=spec.x%3Dy", .code = 400, .reason = "BadRequest",
      .message = "field label not supported: spec.x"},
     {.method = "GET", .path = CM "?limit=1&continue=nonsense", .code = 400, .reason = "BadRequest"},
+    /* custom kinds are told by validation that it is another kind */
+    {.method = "POST", .path = NM,
+     .body = "{\"apiVersion\":\"forklift.konveyor.io/v1beta1\",\"kind\":\"StorageMap\","
+             "\"metadata\":{\"name\":\"bad\"}}",
+     .code = 422, .reason = "Invalid", .kind = "NetworkMap", .group = "forklift.konveyor.io",
+     .name = "bad",
+     .message = "NetworkMap.forklift.konveyor.io \"bad\" is invalid: kind: Invalid value: "
+                "\"StorageMap\": must be NetworkMap",
+     .causes = "FieldValueInvalid kind Invalid value: \"StorageMap\": must be NetworkMap\n"},
+    {.method = "POST", .path = NM,
+     .body = "{\"metadata\":{\"name\":\"bad\"},\"spec\":{\"map\":[{\"source\":{\"id\":\"x\"}}],"
+             "\"provider\":{\"source\":" PAIR ",\"destination\":" PAIR "}}}",
+     .code = 422, .reason = "Invalid", .kind = "NetworkMap", .group = "forklift.konveyor.io",
+     .name = "bad",
+     .message = "NetworkMap.forklift.konveyor.io \"bad\" is invalid: spec.map[0].destination: "
+                "Required value",
+     .causes = "FieldValueRequired spec.map[0].destination Required value\n"},
+    {.method = "POST", .path = NM,
+     .body = "{\"apiVersion\":\"forklift.konveyor.io/v1\",\"kind\":\"NetworkMap\",\"metadata\":{"
+             "\"name\":\"bad\"}}",
+     .code = 400, .reason = "BadRequest",
+     .message = "the API version in the data (forklift.konveyor.io/v1) does not match the expected "
+                "API version (forklift.konveyor.io/v1beta1)"},
+    /* a rule in CEL */
+    {.method = "PATCH", .type = MERGE, .path = OVA_SERVERS "/rule",
+     .body = "{\"spec\":{\"provider\":{\"name\":\"other\"}}}", .code = 422, .reason = "Invalid",
+     .kind = "OVAProviderServer", .group = "forklift.konveyor.io", .name = "rule",
+     .message = "OVAProviderServer.forklift.konveyor.io \"rule\" is invalid: spec.provider: "
+                "Invalid value: \"object\": the provider cannot be changed once it is set",
+     .causes = "FieldValueInvalid spec.provider Invalid value: \"object\": the provider cannot be "
+               "changed once it is set\n"},
     {.method = "GET", .path = CM "?resourceVersion=99999", .code = 504, .reason = "Timeout",
+     .message_start = "Timeout: Too large resource version: 99999, current: ",
      .causes = "ResourceVersionTooLarge - Too large resource version\n", .retry_s = 1},
     {.method = "PATCH", .path = NM "/there", .type = STRATEGIC, .body = "{}", .code = 415,
      .reason = "UnsupportedMediaType",
@@ -206,6 +241,8 @@ static bool is_as_expected(const struct expected *e, const struct answer *answer
         is_same(e, "status", obj_str(status, "status", ""), "Failure"),
         is_same(e, "reason", obj_str(status, "reason", ""), e->reason),
         e->message == NULL || is_same(e, "message", obj_str(status, "message", ""), e->message),
+        e->message_start == NULL ||
+            str_starts_with(obj_str(status, "message", ""), e->message_start),
         is_same(e, "details.kind", obj_str(status, "details.kind", ""), e->kind),
         is_same(e, "details.group", obj_str(status, "details.group", ""), e->group),
         is_same(e, "details.name", obj_str(status, "details.name", ""), e->name),
@@ -229,6 +266,8 @@ static void fill(struct apiserver *server)
 
     CHECK_INT(applied.status, 201);
     home_must(server, "POST", NM, NETWORK_MAP("there", "pod", ""), 201);
+    home_must(server, "POST", OVA_SERVERS,
+              "{\"metadata\":{\"name\":\"rule\"},\"spec\":{\"provider\":" PAIR "}}", 201);
 }
 
 TEST(failures_are_answered_as_recorded)
@@ -303,4 +342,32 @@ TEST(what_is_gone_is_expired)
     CLEANUP(answer) struct answer listed = home_ask(server, &ask);
     CHECK_INT(listed.status, 410);
     CHECK_STR(obj_str(listed.json, "reason", ""), "Expired");
+    CHECK_STR(obj_str(listed.json, "message", ""),
+              "The resourceVersion for the provided list is too old.");
+}
+
+TEST(values_that_are_too_large_are_refused_by_field)
+{
+    CLEANUP(apiserver) struct apiserver *server = home_start("large");
+    struct ask ask = {.method = "POST", .path = CM, .user = "root", .groups = GROUP_MASTERS};
+    CLEANUP(str) char *big = xmalloc(1024 * 1024 + 1);
+
+    memset(big, 'x', 1024 * 1024);
+    big[1024 * 1024] = '\0';
+    CLEANUP(str) char *data =
+        xasprintf("{\"metadata\":{\"name\":\"data\"},\"data\":{\"k\":\"%s\"}}", big);
+    ask.body = data;
+    CLEANUP(answer) struct answer too_much = home_ask(server, &ask);
+    CLEANUP(str) char *causes = causes_of(too_much.json);
+    CHECK_INT(too_much.status, 422);
+    CHECK_STR(causes, "FieldValueTooLong  Too long: may not be more than 1048576 bytes\n");
+
+    CLEANUP(str) char *annotated =
+        xasprintf("{\"metadata\":{\"name\":\"noted\",\"annotations\":{\"a\":\"%.262144s\"}}}", big);
+    ask.body = annotated;
+    CLEANUP(answer) struct answer noted = home_ask(server, &ask);
+    CLEANUP(str) char *note_causes = causes_of(noted.json);
+    CHECK_INT(noted.status, 422);
+    CHECK_STR(note_causes, "FieldValueTooLong metadata.annotations Too long: may not be more than "
+                           "262144 bytes\n");
 }
