@@ -2,7 +2,8 @@
 # The API server against real kubectls: each row of the table in doc/kubectl.md is a test here, and
 # the table is compared with what was found.
 #
-# The oldest and the newest kubectl of this machine; all of them with GANTRY_ALL_KUBECTLS=1.
+# The oldest and the newest kubectl of this machine; all of them with GANTRY_ALL_KUBECTLS=1, others
+# with GANTRY_KUBECTLS="PATH...".
 # UPDATE=1 writes the table instead of comparing it.
 . "$(dirname "$0")/functions.sh"
 . "$(dirname "$0")/kubectl/fixture.sh"
@@ -21,7 +22,9 @@ kubectls=$(for k in "$source_root/.cache/kubectl-debian/usr/bin/kubectl" \
 done)
 [ -n "$kubectls" ] || kubectls=$(command -v kubectl)
 [ -n "$kubectls" ] || skip_all "no kubectl"
-if [ "${GANTRY_ALL_KUBECTLS:-0}" != 1 ]; then
+if [ -n "${GANTRY_KUBECTLS:-}" ]; then
+    kubectls=$GANTRY_KUBECTLS
+elif [ "${GANTRY_ALL_KUBECTLS:-0}" != 1 ]; then
     kubectls=$(echo "$kubectls" | sed -n '1p;$p' | uniq)
 fi
 

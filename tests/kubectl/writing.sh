@@ -166,9 +166,9 @@ labels() {
 }
 
 annotates() {
-    says annotated k annotate cm b q=w
+    says annotate k annotate cm b q=w # 1.27 says no more
     same "$(k get cm b -o 'jsonpath={.metadata.annotations.q}')" w
-    says annotated k annotate --overwrite cm b q=e
+    says annotate k annotate --overwrite cm b q=e
     k annotate cm b q- >/dev/null
     same "$(k get cm b -o 'jsonpath={.metadata.annotations.q}')" ''
 }
