@@ -98,6 +98,11 @@ static bool send_body(struct http_response *response)
     return !response->gone;
 }
 
+void http_response_abort(struct http_response *response)
+{
+    response->gone = true;
+}
+
 bool http_response_flush(struct http_response *response)
 {
     return start(response, false) && send_body(response);

@@ -60,6 +60,10 @@ void http_response_add_header(struct http_response *response, const char *name,
 int http_response_get_status(const struct http_response *response);
 bool http_response_is_started(const struct http_response *response); /* its headers are out */
 
+/* Breaks the connection off once the handler returns, so that the reader does not take what it has for
+ * the whole body. */
+void http_response_abort(struct http_response *response);
+
 /* Appends to the body.  False once the reader is gone: stop then. */
 bool http_response_write(struct http_response *response, const void *data, size_t len);
 
