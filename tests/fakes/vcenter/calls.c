@@ -68,7 +68,7 @@ static char *make_change_id(const struct fake_machine *machine, const struct dis
                      disk->resets & 255, disk->resets >> 8 & 255, 7u, 8u, 9u, epoch);
 }
 
-static const char *take_snapshot(struct fake_vcenter *fake, struct fake_task *task)
+const char *fake_take_snapshot(struct fake_vcenter *fake, struct fake_task *task)
 {
     struct fake_machine *machine = fake_find_machine(fake, task->entity);
     struct fake_snapshot snapshot = {0};
@@ -295,7 +295,7 @@ static void call_snapshot(struct fake_vcenter *fake, struct fake_machine *machin
         return;
     }
     struct fake_task *task =
-        fake_task_start(fake, "vim.VirtualMachine.createSnapshot", machine->id, take_snapshot);
+        fake_task_start(fake, "vim.VirtualMachine.createSnapshot", machine->id, fake_take_snapshot);
     CLEANUP(str) char *quiesce = fake_text_at(call, "quiesce");
 
     task->argument = fake_text_at(call, "name");
@@ -344,7 +344,8 @@ bool fake_machine_call(struct fake_vcenter *fake, const char *method, const char
         return false;
     if (machine == NULL)
         fake_fail(response, "ManagedObjectNotFound", "the object has gone");
-    else if (needs_idle(method) && fake_is_busy(fake, this_id))
+    else if (needs_idle(method) &&
+             (fake_is_busy(fake, this_id) || fake_has_lease(fake, this_id)))
         fake_fail(response, "TaskInProgress", "another task is already in progress");
     else if (str_eq(method, "PowerOnVM_Task"))
         answer_task(response, method,

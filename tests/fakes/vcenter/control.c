@@ -7,6 +7,7 @@
  *   /fake/power?vm=NAME&on=0|1           at once
  *   /fake/grow?vm=NAME&disk=N&bytes=B    /fake/add-disk?vm=NAME&bytes=B
  *   /fake/remove-disk?vm=NAME&disk=N     /fake/reset-tracking?vm=NAME
+ *   /fake/snapshot?vm=NAME               a user's snapshot
  *   /fake/latency?ms=N                   before every answer */
 #include "fake.h"
 
@@ -108,9 +109,11 @@ static json_t *state(struct fake_vcenter *fake)
                                      (int)machine->on, "ctk", (int)machine->ctk, "snapshots",
                                      names));
     }
-    return obj_pack("{s:o, s:I, s:I, s:I}", "machines", machines, "served",
+    return obj_pack("{s:o, s:I, s:I, s:I, s:{s:I, s:i, s:i, s:i}}", "machines", machines, "served",
                     (json_int_t)fake->served, "logins", (json_int_t)fake->logins, "tasks",
-                    (json_int_t)fake->task_count);
+                    (json_int_t)fake->task_count, "leases", "open",
+                    (json_int_t)fake_count_leases(fake), "completed", fake->completed_leases,
+                    "aborted", fake->aborted_leases, "progress", fake->lease_progress);
 }
 
 /* The present content, holes left out. */
@@ -192,6 +195,14 @@ static int fulfil(struct fake_vcenter *fake, const struct wish *wish, json_t **r
     } else if (str_eq(wish->verb, "add-disk")) {
         if (add_disk(fake, wish->machine, bytes, err) == -1)
             return -1;
+    } else if (str_eq(wish->verb, "snapshot")) {
+        struct fake_task task = {.entity = wish->machine->id, .argument = (char[]){"of a user"}};
+        const char *fault = fake_take_snapshot(fake, &task);
+
+        free(task.result_type);
+        free(task.result);
+        if (fault != NULL)
+            return error_set(err, ERROR_IO, "%s", fault);
     } else if (wish->disk == NULL) {
         return error_set(err, ERROR_NOT_FOUND, "no such disk or wish");
     } else if (str_eq(wish->verb, "write")) {

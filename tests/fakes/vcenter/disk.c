@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,8 +78,45 @@ int disk_init(struct disk *disk, const char *dir, const char *content, struct er
 static void layer_reset(struct disk_layer *layer)
 {
     close(layer->fd);
+    if (layer->present != NULL)
+        munmap(layer->present, layer->present_bytes);
     free(layer->path);
-    free(layer->present);
+}
+
+/* What a delta has, in a file, for who reads the disk without us. */
+static int map_present(struct disk_layer *layer, size_t blocks, struct error **err)
+{
+    CLEANUP(str) char *path = xasprintf("%s.present", layer->path);
+    CLEANUP(fd) int fd = open_layer(path, blocks + 1, err);
+
+    if (fd == -1)
+        return -1;
+    layer->present_bytes = blocks + 1;
+    layer->present = mmap(NULL, layer->present_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (layer->present != MAP_FAILED)
+        return 0;
+    layer->present = NULL;
+    return error_sys(err, errno, "cannot map \"%s\"", path);
+}
+
+/* Writes the descriptors of the deltas, "STEM-000001.vmdk" and so on, as the dummy library reads them
+ * (tests/fakes/vixdisklib). */
+static int describe_chain(const struct disk *disk, struct error **err)
+{
+    for (size_t i = 1; i < disk->layers.len; i++) {
+        const struct disk_layer *layer = &disk->layers.ptr[i];
+        const char *slash = strrchr(layer->path, '/');
+        CLEANUP(str) char *path = xasprintf("%.*s/%s-%06zu.vmdk", (int)(slash - layer->path),
+                                            layer->path, disk->stem, i);
+        CLEANUP(str) char *parent = i == 1 ? xasprintf("%s.vmdk", disk->stem)
+                                           : xasprintf("%s-%06zu.vmdk", disk->stem, i - 1);
+        CLEANUP(str) char *text = xasprintf("parent=%s\ndata=%s\npresent=%s.present\n", parent,
+                                            slash + 1, slash + 1);
+
+        if (file_write(path, text, strlen(text), 0600, err) == -1)
+            return -1;
+    }
+    return 0;
 }
 
 void disk_reset(struct disk *disk)
@@ -177,9 +215,12 @@ int disk_add_layer(struct disk *disk, struct error **err)
         free(layer.path);
         return -1;
     }
-    layer.present = xcalloc(disk_blocks(disk) + 1, 1);
+    if (map_present(&layer, disk_blocks(disk), err) == -1) {
+        layer_reset(&layer);
+        return -1;
+    }
     disk_layer_list_push(&disk->layers, layer);
-    return 0;
+    return describe_chain(disk, err);
 }
 
 int disk_merge_layer(struct disk *disk, size_t at, struct error **err)
@@ -205,11 +246,13 @@ int disk_merge_layer(struct disk *disk, size_t at, struct error **err)
     free(data);
     if (result == -1)
         return -1;
+    CLEANUP(str) char *present = xasprintf("%s.present", from->path);
+    unlink(present);
     unlink(from->path);
     layer_reset(from);
     memmove(from, from + 1, (disk->layers.len - at - 2) * sizeof(*from));
     disk->layers.len--;
-    return 0;
+    return describe_chain(disk, err);
 }
 
 int disk_grow(struct disk *disk, uint64_t capacity, struct error **err)

@@ -21,7 +21,8 @@ enum { DISK_BLOCK = 64 * 1024 };
 struct disk_layer {
     int fd;
     char *path;
-    uint8_t *present; /* one byte a block; NULL: all are (the base) */
+    uint8_t *present; /* one byte a block, PATH.present mapped; NULL: all are (the base) */
+    size_t present_bytes;
 };
 
 DEFINE_VECTOR(disk_layer_list, struct disk_layer)

@@ -61,6 +61,7 @@ struct fake_machine {
 struct fake_task {
     char *id, *name, *entity, *fault;
     char *result_type, *result; /* of a managed object, or NULL */
+    char *files;                /* of a search on a datastore: lines "NAME SIZE", or NULL */
     const char *state;          /* queued, running, success, error */
     struct deadline due;
     bool stuck;
@@ -69,6 +70,14 @@ struct fake_task {
     const char *(*run)(struct fake_vcenter *fake, struct fake_task *task);
     char *argument, *description;
     bool flag;
+};
+
+/* An export of a machine. */
+struct fake_lease {
+    char *id, *machine;
+    const char *state; /* initializing, ready, done, error */
+    struct deadline ready_at, ends_at;
+    unsigned changed;
 };
 
 struct fake_fault {
@@ -84,6 +93,7 @@ struct fake_collector {
 DEFINE_VECTOR(fake_machine_list, struct fake_machine)
 DEFINE_VECTOR(fake_task_list, struct fake_task *)
 DEFINE_VECTOR(fake_fault_list, struct fake_fault)
+DEFINE_VECTOR(fake_lease_list, struct fake_lease)
 DEFINE_VECTOR(fake_collector_list, struct fake_collector)
 
 struct fake_view {
@@ -105,13 +115,15 @@ struct fake_vcenter {
     struct map *index; /* id to the machine's place + 1 */
     struct fake_task_list tasks;
     struct fake_fault_list faults;
+    struct fake_lease_list leases;
     struct fake_collector_list collectors;
     struct fake_view_list views;
     struct str_list sessions; /* valid cookies */
-    unsigned version, session_count, collector_count, task_count, snapshot_count, view_count;
+    unsigned version, session_count, collector_count, task_count, snapshot_count, view_count,
+        lease_count;
     char *task_fault; /* of the next task, or NULL */
     bool tools, maintenance;
-    int logins, batches;
+    int logins, batches, completed_leases, aborted_leases, lease_progress;
     uint64_t served; /* bytes of files */
     int64_t latency_ms;
 };
@@ -175,6 +187,22 @@ void fake_control(struct fake_vcenter *fake, const struct http_request *request,
 int fake_scribble(struct fake_machine *machine, struct disk *disk, double percent,
                   uint64_t *changed, struct error **err);
 void fake_scribble_some(struct fake_machine *machine, int64_t ms);
+
+/* calls.c: a task's work, a snapshot called ARGUMENT of ENTITY; the name of a fault or NULL. */
+const char *fake_take_snapshot(struct fake_vcenter *fake, struct fake_task *task);
+
+/* lease.c */
+struct fake_lease *fake_find_lease(struct fake_vcenter *fake, const char *id);
+struct value *fake_lease_value(struct fake_vcenter *fake, const struct fake_lease *lease);
+bool fake_has_lease(struct fake_vcenter *fake, const char *machine);
+size_t fake_count_leases(struct fake_vcenter *fake); /* that are open */
+void fake_leases_drop(struct fake_vcenter *fake);
+void fake_leases_tick(struct fake_vcenter *fake);
+void fake_leases_free(struct fake_vcenter *fake);
+bool fake_lease_call(struct fake_vcenter *fake, const char *method, const char *this_id,
+                     struct http_response *response);
+void fake_serve_export(struct fake_vcenter *fake, const struct http_request *request,
+                       struct http_response *response);
 
 /* machine_spec.c */
 int fake_machine_parse(struct fake_vcenter *fake, const char *spec, struct error **err);

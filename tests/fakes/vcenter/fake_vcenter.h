@@ -60,6 +60,16 @@ void fake_vcenter_fail_task(struct fake_vcenter *fake, const char *name);
 /* Guests ignore ShutdownGuest as if they had no tools. */
 void fake_vcenter_set_tools(struct fake_vcenter *fake, bool running);
 
+/* Waits so long before each answer, and before each grain of an export. */
+void fake_vcenter_set_latency(struct fake_vcenter *fake, int64_t ms);
+
+/* What became of export leases; PROGRESS counts the words about them. */
+struct fake_vcenter_leases {
+    size_t open;
+    int completed, aborted, progress;
+};
+struct fake_vcenter_leases fake_vcenter_leases(struct fake_vcenter *fake);
+
 int fake_vcenter_logins(struct fake_vcenter *fake);
 /* Answers of the property collector that had updates. */
 int fake_vcenter_batches(struct fake_vcenter *fake);

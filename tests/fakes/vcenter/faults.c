@@ -14,6 +14,9 @@
  *   changes-refused      QueryChangedDiskAreas fails with FileFault, as after a reset
  *   file-locked          /folder refuses to read
  *   file-cut             /folder breaks the connection in the middle of a body
+ *   export-refused       a lease ends in an error instead of becoming ready
+ *   export-cut           the connection breaks in the middle of an exported disk
+ *   lease-short          a lease is forgotten after 0.4 s without a word
  *   no-permission        CreateSnapshot_Task is refused with NoPermission */
 #include "fake.h"
 
@@ -27,6 +30,7 @@ static const char *const names[] = {
     "lose-call",      "lose-answer",     "expire-session",  "restart",     "wrong-password",
     "snapshot-refused", "disk-full",     "quiesce-failed",  "removal-stuck", "removal-refused",
     "tools-stuck",    "changes-refused", "file-locked",     "file-cut",    "no-permission",
+    "export-refused",  "export-cut",     "lease-short",
 };
 
 bool fake_fault_is_known(const char *text)

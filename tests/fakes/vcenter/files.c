@@ -157,8 +157,10 @@ void fake_serve_file(struct fake_vcenter *fake, const struct http_request *reque
         refuse(response, 401, "log in first\n");
         return;
     }
-    /* A host is its own datacenter; for tests of both, the vCenter answers for its hosts. */
-    if (!str_eq(datacenter, "ha-datacenter") && (fake->is_host || !str_eq(datacenter, "DC"))) {
+    /* A host is its own datacenter; for tests of both, the vCenter answers for its hosts.  A path from
+     * the root means the same. */
+    const char *name = datacenter != NULL && datacenter[0] == '/' ? datacenter + 1 : datacenter;
+    if (!str_eq(name, "ha-datacenter") && (fake->is_host || !str_eq(name, "DC"))) {
         refuse(response, 404, "no such datacenter\n");
         return;
     }

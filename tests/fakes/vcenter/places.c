@@ -117,8 +117,8 @@ static void fill_host(struct fake_vcenter *fake, const char *id, struct value *r
     at = value_add(summary, "runtime", "HostRuntimeInfo");
     value_add_bool(at, "inMaintenanceMode", maintenance);
     at = value_add(summary, "hardware", "HostHardwareSummary");
-    value_add_int(at, "numCpuPkgs", 2);
-    value_add_int(at, "numCpuCores", 32);
+    value_add_text(at, "numCpuPkgs", "xsd:short", "2");
+    value_add_text(at, "numCpuCores", "xsd:short", "32");
     value_add_long(at, "memorySize", 1LL << 38);
     add_all("Network", "network", root);
     add_all("Datastore", "datastore", root);
@@ -143,6 +143,8 @@ static void fill_datastore(const char *name, struct value *root)
     value_add_bool(summary, "accessible", true);
     value_add_string(summary, "type", str_eq(name, "vsan") ? "vsan" : "VMFS");
     value_add_string(summary, "maintenanceMode", "normal");
+    CLEANUP(str) char *browser = xasprintf("browser-%s", name);
+    value_add_ref(root, "browser", "HostDatastoreBrowser", browser);
     value_add_bool(value_add(root, "capability", "DatastoreCapability"), "storageIORMSupported",
                    true);
 }
@@ -222,6 +224,8 @@ const char *fake_object_type(struct fake_vcenter *fake, const char *id)
         return "Task";
     if (fake_find_view(fake, id) != NULL)
         return "ContainerView";
+    if (fake_find_lease(fake, id) != NULL)
+        return "HttpNfcLease";
     return fake_find_snapshot(fake, id, &machine) != NULL ? "VirtualMachineSnapshot" : NULL;
 }
 
@@ -240,6 +244,8 @@ struct value *fake_object_value(struct fake_vcenter *fake, const char *id)
         return fake_task_value(task);
     if (view != NULL)
         return view_value(fake, view);
+    if (fake_find_lease(fake, id) != NULL)
+        return fake_lease_value(fake, fake_find_lease(fake, id));
     struct fake_snapshot *snapshot = fake_find_snapshot(fake, id, &machine);
     return snapshot != NULL ? fake_snapshot_value(fake, machine, snapshot) : NULL;
 }
@@ -253,5 +259,7 @@ unsigned fake_object_changed(struct fake_vcenter *fake, const char *id)
         return machine->changed;
     if (task != NULL)
         return task->changed;
+    if (fake_find_lease(fake, id) != NULL)
+        return fake_find_lease(fake, id)->changed;
     return fake->maintenance && str_eq(id, "host-1") ? 2 : 1;
 }

@@ -62,6 +62,38 @@ static void find_by_uuid(struct fake_vcenter *fake, struct dom_node *call,
     fake_answer(response, "FindByUuid", "");
 }
 
+/* Files of machines' disks in the folder of "[ds] FOLDER". */
+static void search_datastore(struct fake_vcenter *fake, const char *browser,
+                             struct dom_node *call, struct http_response *response)
+{
+    CLEANUP(str) char *path = fake_text_at(call, "datastorePath");
+    const char *datastore = browser + strlen("browser-");
+    const char *folder = strchr(path, ']');
+    CLEANUP(buf) struct buf files = BUF_INIT(1024 * 1024);
+    LOCK_SCOPE(&fake->lock);
+
+    struct span name = span_trim(span_of(folder != NULL ? folder + 1 : ""));
+    for (size_t i = 0; i < fake->machines.len; i++)
+        for (size_t k = 0; k < fake->machines.ptr[i].disks.len; k++) {
+            const struct disk *disk = &fake->machines.ptr[i].disks.ptr[k];
+
+            if (str_eq(disk->datastore, datastore) && span_eq_str(name, disk->folder))
+                buf_printf(&files, "%s.vmdk 512\n%s-flat.vmdk %llu\n", disk->stem, disk->stem,
+                           (unsigned long long)disk->capacity);
+        }
+    struct fake_task *task = fake_task_start(fake, "vim.host.DatastoreBrowser.searchDatastore",
+                                             str_eq(datastore, "vsan") ? "datastore-2"
+                                                                       : "datastore-1",
+                                             NULL);
+    task->argument = xstrdup(path);
+    if (files.len > 0)
+        task->files = xstrdup(files.ptr);
+    else
+        task->fault = xstrdup("FileNotFound");
+    CLEANUP(str) char *text = xasprintf("<returnval type=\"Task\">%s</returnval>", task->id);
+    fake_answer(response, "SearchDatastore_Task", text);
+}
+
 bool fake_search_call(struct fake_vcenter *fake, const char *method, const char *this_id,
                       struct dom_node *call, struct http_response *response)
 {
@@ -71,6 +103,8 @@ bool fake_search_call(struct fake_vcenter *fake, const char *method, const char 
         destroy_view(fake, this_id, response);
     else if (str_eq(method, "FindByUuid"))
         find_by_uuid(fake, call, response);
+    else if (str_eq(method, "SearchDatastore_Task") && str_starts_with(this_id, "browser-"))
+        search_datastore(fake, this_id, call, response);
     else if (str_eq(method, "CurrentTime"))
         fake_answer(response, method, "<returnval>2024-01-01T00:00:00Z</returnval>");
     else

@@ -52,24 +52,33 @@ char *fake_text_at(struct dom_node *node, const char *path)
 /* Ends the connection without (the rest of) an answer. */
 void fake_drop(struct http_response *response)
 {
-    if (!http_response_is_started(response))
+    if (http_response_is_started(response))
+        http_response_abort(response);
+    else
         http_response_upgrade(response);
 }
 
 /* Sessions. */
 
-static bool is_session(struct fake_vcenter *fake, const char *cookie)
+/* The session of COOKIE: its place + 1, or 0.  Some clients send the cookie without its quotes. */
+static size_t find_session(struct fake_vcenter *fake, const char *cookie)
 {
     const char *at = cookie != NULL ? strstr(cookie, "vmware_soap_session=") : NULL;
 
     if (at == NULL)
-        return false;
+        return 0;
     at += strlen("vmware_soap_session=");
-    size_t len = strcspn(at, ";");
+    at += *at == '"';
+    struct span value = {at, strcspn(at, "\";")};
     for (size_t i = 0; i < fake->sessions.len; i++)
-        if (strlen(fake->sessions.ptr[i]) == len && memcmp(fake->sessions.ptr[i], at, len) == 0)
-            return true;
-    return false;
+        if (span_eq_str(value, fake->sessions.ptr[i]))
+            return i + 1;
+    return 0;
+}
+
+static bool is_session(struct fake_vcenter *fake, const char *cookie)
+{
+    return find_session(fake, cookie) > 0;
 }
 
 bool fake_has_session(struct fake_vcenter *fake, const struct http_request *request)
@@ -84,6 +93,7 @@ static void forget_sessions(struct fake_vcenter *fake)
     str_list_free_all(&fake->sessions);
     fake->sessions = (struct str_list){0};
     fake_collectors_forget(fake);
+    fake_leases_drop(fake);
 }
 
 static void login(struct fake_vcenter *fake, struct dom_node *body, struct http_response *response)
@@ -98,9 +108,9 @@ static void login(struct fake_vcenter *fake, struct dom_node *body, struct http_
                   "Cannot complete login due to an incorrect user name or password.");
         return;
     }
-    CLEANUP(str) char *cookie = xasprintf("\"secret-cookie-%u\"", ++fake->session_count);
+    CLEANUP(str) char *cookie = xasprintf("secret-cookie-%u", ++fake->session_count);
     CLEANUP(str)
-    char *header = xasprintf("vmware_soap_session=%s; Path=/; HttpOnly", cookie);
+    char *header = xasprintf("vmware_soap_session=\"%s\"; Path=/; HttpOnly", cookie);
     str_list_push(&fake->sessions, steal(&cookie));
     fake->logins++;
     http_response_add_header(response, "Set-Cookie", header);
@@ -130,6 +140,19 @@ static void service_content(struct fake_vcenter *fake, struct http_response *res
     fake_answer(response, "RetrieveServiceContent", text);
 }
 
+/* Ends the session of COOKIE. */
+static void end_session(struct fake_vcenter *fake, const char *cookie)
+{
+    LOCK_SCOPE(&fake->lock);
+
+    size_t place = find_session(fake, cookie);
+
+    if (place == 0)
+        return;
+    free(fake->sessions.ptr[place - 1]);
+    fake->sessions.ptr[place - 1] = fake->sessions.ptr[--fake->sessions.len];
+}
+
 /* Calls. */
 
 static void dispatch(struct fake_vcenter *fake, struct dom_node *call, bool session,
@@ -149,6 +172,7 @@ static void dispatch(struct fake_vcenter *fake, struct dom_node *call, bool sess
     else if (str_eq(method, "Logout"))
         fake_answer(response, method, "");
     else if (!fake_machine_call(fake, method, this_id, call, response) &&
+             !fake_lease_call(fake, method, this_id, response) &&
              !fake_search_call(fake, method, this_id, call, response))
         fake_fail(response, "MethodNotFound", method);
 }
@@ -219,6 +243,8 @@ static void soap(struct fake_vcenter *fake, const struct http_request *request,
         http_response_wait(response, -1, deadline_after(fate.latency_ms));
     if (fate.lose_answer)
         dispatch_unheard(fake, call, fate.session);
+    if (fate.session && str_eq(dom_name(call), "Logout") && !fate.lose_call)
+        end_session(fake, http_request_header(request, "Cookie"));
     if (fate.lose_call || fate.lose_answer)
         fake_drop(response);
     else
@@ -231,6 +257,8 @@ static void handle(void *arg, const struct http_request *request, struct http_re
 
     if (str_starts_with(request->path, "/folder/"))
         fake_serve_file(fake, request, response);
+    else if (str_starts_with(request->path, "/nfc/"))
+        fake_serve_export(fake, request, response);
     else if (str_starts_with(request->path, "/fake/"))
         fake_control(fake, request, response);
     else
@@ -295,6 +323,7 @@ void fake_vcenter_stop(struct fake_vcenter *fake)
     for (size_t i = 0; i < fake->tasks.len; i++)
         fake_task_free(fake->tasks.ptr[i]);
     fake_task_list_reset(&fake->tasks);
+    fake_leases_free(fake);
     fake_fault_clear(fake);
     fake_fault_list_reset(&fake->faults);
     fake_collector_list_reset(&fake->collectors);
@@ -417,4 +446,19 @@ int fake_vcenter_batches(struct fake_vcenter *fake)
     LOCK_SCOPE(&fake->lock);
 
     return fake->batches;
+}
+
+void fake_vcenter_set_latency(struct fake_vcenter *fake, int64_t ms)
+{
+    LOCK_SCOPE(&fake->lock);
+
+    fake->latency_ms = ms;
+}
+
+struct fake_vcenter_leases fake_vcenter_leases(struct fake_vcenter *fake)
+{
+    LOCK_SCOPE(&fake->lock);
+
+    return (struct fake_vcenter_leases){fake_count_leases(fake), fake->completed_leases,
+                                        fake->aborted_leases, fake->lease_progress};
 }

@@ -23,6 +23,7 @@ void fake_task_free(struct fake_task *task)
     free(task->description);
     free(task->result);
     free(task->result_type);
+    free(task->files);
     free(task->argument);
     free(task);
 }
@@ -77,6 +78,26 @@ static void add_fault(struct value *info, const struct fake_task *task)
     value_add_string(error, "localizedMessage", "not now");
 }
 
+/* What a search on a datastore found. */
+static void add_files(struct value *info, const struct fake_task *task)
+{
+    struct value *result = value_add(info, "result", "HostDatastoreBrowserSearchResults");
+    struct span rest = span_of(task->files), line = {0}, name = {0};
+
+    value_add_ref(result, "datastore", "Datastore", task->entity);
+    value_add_string(result, "folderPath", task->argument);
+    while (span_split(&rest, '\n', &line)) {
+        uint64_t size = 0;
+
+        if (!span_split(&line, ' ', &name) || !span_u64(line, &size))
+            continue;
+        CLEANUP(str) char *path = span_dup(name);
+        struct value *file = value_add(result, "file", "VmDiskFileInfo");
+        value_add_string(file, "path", path);
+        value_add_long(file, "fileSize", (int64_t)size);
+    }
+}
+
 struct value *fake_task_value(struct fake_task *task)
 {
     struct value *root = value_new("task", NULL), *info = value_add(root, "info", "TaskInfo");
@@ -85,15 +106,19 @@ struct value *fake_task_value(struct fake_task *task)
     value_add_ref(info, "task", "Task", task->id);
     value_add_text(info, "name", NULL, task->name);
     value_add_string(info, "descriptionId", task->name);
-    value_add_ref(info, "entity", "VirtualMachine", task->entity);
+    value_add_ref(info, "entity", task->files != NULL ? "Datastore" : "VirtualMachine",
+                  task->entity);
     value_add_text(info, "state", "TaskInfoState", task->state);
     value_add_bool(info, "cancelled", false);
     value_add_bool(info, "cancelable", false);
     if (task->fault != NULL && str_eq(task->state, "error"))
         add_fault(info, task);
+    if (task->files != NULL && str_eq(task->state, "success"))
+        add_files(info, task);
     if (task->result != NULL)
         value_add_ref(info, "result", task->result_type, task->result);
-    value_add_int(info, "progress", is_running(task) ? 50 : 100);
+    if (is_running(task))
+        value_add_int(info, "progress", 50);
     return root;
 }
 
@@ -119,6 +144,7 @@ static void tick(struct fake_vcenter *fake)
             !(removal_stuck && str_eq(task->name, "vim.vm.Snapshot.remove")))
             finish_task(fake, task);
     }
+    fake_leases_tick(fake);
     for (size_t i = 0; i < fake->machines.len; i++) {
         struct fake_machine *machine = &fake->machines.ptr[i];
 
