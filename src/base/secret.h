@@ -22,6 +22,11 @@ size_t secret_len(const struct secret *secret);
 /* Compares in a time that depends on the lengths only. */
 bool secret_eq(const struct secret *secret, const void *data, size_t len);
 
+/* Keeps the memory of this process out of core dumps, and from other processes of the same user: what
+ * libraries copy of a secret cannot be protected otherwise.  Once, in main.  Without effect on what the
+ * process starts. */
+void secret_protect_process(void);
+
 /* Wipes memory in a way the compiler keeps. */
 void secret_wipe(void *data, size_t len);
 

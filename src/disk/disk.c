@@ -6,6 +6,7 @@
 #include "disk/blob_nbd.h"
 #include "disk/format.h"
 #include "disk/qcow2.h"
+#include "disk/vddk.h"
 
 #include <inttypes.h>
 #include <stdint.h>
@@ -128,6 +129,8 @@ int disk_open(const char *source, const struct disk_options *options, struct dis
 
     if (disk_is_zero_source(source))
         return open_zero(source + strlen(ZERO_SCHEME), out, err);
+    if (vddk_is_url(source))
+        return vddk_open(source, options, out, err);
     if (blob_open(source, options, &blob, err) == -1)
         return -1;
     if (decide_kind(source, blob, options, &kind, err) == -1) {

@@ -6,7 +6,8 @@
  *
  * The format follows from the content.  Read here: raw, VMDK in its hosted, flat, stream-optimized,
  * ESXi sparse (COWD) and SE sparse forms with snapshot chains, qcow2; through a qemu-nbd child: VHD,
- * VHDX, VDI, LUKS, and qcow2 that is encrypted or spread over files.  Images that can only be read front to back are for disk/stream.h.  The
+ * VHDX, VDI, LUKS, and qcow2 that is encrypted or spread over files; through VMware's library,
+ * vddk://SERVER/MACHINE?disk=FILE.  Images that can only be read front to back are for disk/stream.h.  The
  * source zero:BYTES is a disk on which nothing was written yet.
  *
  * May use: base, data, net.
@@ -50,6 +51,9 @@ struct disk_options {
     const struct secret *bearer; /* a token for HTTP */
     bool insecure;               /* any certificate will do */
     const char *luks_key_file;   /* holds the passphrase */
+    const char *vddk_dir;        /* of VMware's library: holds lib64/libvixDiskLib.so */
+    const char *vddk_transports; /* "nbdssl:nbd"; NULL: as the library likes */
+    const char *vddk_settings;   /* for the library's configuration, lines NAME=VALUE */
 };
 
 /* True for zero:BYTES, which no file stands behind. */

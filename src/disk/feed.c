@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "disk/blob.h"
 #include "disk/blob_http.h"
+#include "disk/feed_export.h"
 #include "disk/http_resource.h"
 
 #include <errno.h>
@@ -47,7 +48,8 @@ struct feed {
     struct digest *digest;     /* or NULL */
     struct blob *blob;         /* this, */
     uint64_t blob_at;
-    struct download *download; /* or this, or standard input */
+    struct download *download; /* or this, */
+    struct export_feed *export; /* or this, or standard input */
 };
 
 /* libcurl's thread puts a piece into the ring, waiting for room. */
@@ -198,12 +200,15 @@ int feed_open(const char *source, const struct disk_options *options, const char
         return -1;
     if (blob_http_is_url(source))
         result = download_start(source, options, &feed->download, err);
+    else if (export_feed_is_source(source))
+        result = export_feed_open(source, options, &feed->export, err);
     else if (!str_eq(source, "-"))
         result = blob_open(source, options, &feed->blob, err);
     if (result == -1)
         return -1;
     feed->name = xstrdup(feed->download != NULL ? http_resource_name(feed->download->resource)
                          : feed->blob != NULL   ? feed->blob->name
+                         : feed->export != NULL ? source
                                                 : "standard input");
     *out = steal(&feed);
     return 0;
@@ -214,6 +219,7 @@ void feed_close(struct feed *feed)
     if (feed == NULL)
         return;
     download_free(feed->download);
+    export_feed_close(feed->export);
     blob_close(feed->blob);
     digest_free(feed->digest);
     free(feed->name);
@@ -229,6 +235,7 @@ ssize_t feed_read(struct feed *feed, void *data, size_t len, struct error **err)
 {
     ssize_t got = feed->download != NULL ? read_download(feed, data, len, err)
                   : feed->blob != NULL   ? read_blob(feed, data, len, err)
+                  : feed->export != NULL ? export_feed_read(feed->export, data, len, err)
                                          : read_stdin(feed, data, len, err);
 
     if (got > 0 && feed->digest != NULL)
@@ -236,14 +243,25 @@ ssize_t feed_read(struct feed *feed, void *data, size_t len, struct error **err)
     return got;
 }
 
-int feed_finish_digest(struct feed *feed, char text[DIGEST_TEXT_SIZE], struct error **err)
+/* Reads what is left. */
+static int drain(struct feed *feed, struct error **err)
 {
     CLEANUP(str) char *rest = xmalloc(REST_BYTES);
     ssize_t got;
 
     while ((got = feed_read(feed, rest, REST_BYTES, err)) > 0)
         ;
-    if (got == -1)
+    return (int)got;
+}
+
+int feed_finish(struct feed *feed, struct error **err)
+{
+    return feed->export != NULL ? drain(feed, err) : 0;
+}
+
+int feed_finish_digest(struct feed *feed, char text[DIGEST_TEXT_SIZE], struct error **err)
+{
+    if (drain(feed, err) == -1)
         return -1;
     digest_finish(feed->digest, text);
     return 0;

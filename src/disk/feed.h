@@ -26,6 +26,9 @@ const char *feed_name(const struct feed *feed);
 /* Reads at least one byte, at most LEN; 0 at the end.  ERROR_TIMEOUT if nothing comes in time. */
 ssize_t feed_read(struct feed *feed, void *data, size_t len, struct error **err);
 
+/* To be called when all that is wanted was read: an export must have come to its end, too. */
+int feed_finish(struct feed *feed, struct error **err);
+
 /* Reads what is left and writes the digest of everything to TEXT. */
 int feed_finish_digest(struct feed *feed, char text[DIGEST_TEXT_SIZE], struct error **err);
 

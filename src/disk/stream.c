@@ -13,7 +13,9 @@
 #include "disk/blob_http.h"
 #include "disk/blob_nbd.h"
 #include "disk/feed.h"
+#include "disk/feed_export.h"
 #include "disk/format.h"
+#include "disk/vddk.h"
 #include "disk/vmdk_descriptor.h"
 #include "disk/vmdk_hosted.h"
 
@@ -282,8 +284,9 @@ int stream_is_needed(const char *source, const struct disk_options *options, boo
     bool is_http = blob_http_is_url(source);
     char start[IMAGE_PROBE_BYTES];
 
-    *needed = str_eq(source, "-") || options->stream;
+    *needed = str_eq(source, "-") || options->stream || export_feed_is_source(source);
     if (*needed || blob_nbd_is_uri(source) || disk_is_zero_source(source) ||
+        vddk_is_url(source) ||
         (options->format != NULL && !is_http))
         return 0;
     if (blob_open(source, options, &blob, err) == -1) {
@@ -467,7 +470,7 @@ static int next_grains(struct stream *stream, char *buffer, struct stream_piece 
         position += used;
         (*count)++;
     }
-    if (ended && check_end(stream, err) == -1)
+    if (ended && (check_end(stream, err) == -1 || feed_finish(stream->feed, err) == -1))
         return -1;
     stream->ended = ended;
     return *count > 0;

@@ -58,6 +58,9 @@ enum option_id {
     OPTION_PASSWORD_FILE,
     OPTION_BEARER_FILE,
     OPTION_LUKS_KEY_FILE,
+    OPTION_VDDK_DIR,
+    OPTION_VDDK_TRANSPORTS,
+    OPTION_VDDK_SETTING,
     OPTION_INFO,
     OPTION_JSON,
     OPTION_PROGRESS,
@@ -108,6 +111,9 @@ static const struct {
     {"password-file", OPTION_PASSWORD_FILE, required_argument, "FILE", "of the user; or $GANTRY_COPY_PASSWORD"},
     {"bearer-file", OPTION_BEARER_FILE, required_argument, "FILE", "a token; or $GANTRY_COPY_BEARER"},
     {"luks-key-file", OPTION_LUKS_KEY_FILE, required_argument, "FILE", "the passphrase of a LUKS image"},
+    {"vddk-dir", OPTION_VDDK_DIR, required_argument, "DIR", "VMware's disk library, for vddk:// sources"},
+    {"vddk-transports", OPTION_VDDK_TRANSPORTS, required_argument, "LIST", "ways it may use, as in nbdssl:nbd"},
+    {"vddk-setting", OPTION_VDDK_SETTING, required_argument, "NAME=VALUE", "a line of its configuration"},
     {"info", OPTION_INFO, no_argument, NULL, "show format, sizes and areas; copy nothing"},
     {"json", OPTION_JSON, no_argument, NULL, "--info and --show-map as JSON"},
     {"progress", OPTION_PROGRESS, optional_argument, "[=json]", "show progress (json: one line a second on stdout)"},
@@ -266,6 +272,19 @@ static int take_checkpoint(const char *path, struct copy_settings *settings)
     return 0;
 }
 
+static int take_vddk_setting(const char *line, struct copy_settings *settings, struct error **err)
+{
+    const char *old = settings->vddk_settings;
+
+    if (strchr(line, '=') == NULL || strchr(line, '\n') != NULL)
+        return error_set(err, ERROR_INVALID, "\"%s\" is not NAME=VALUE", line);
+    char *all = xasprintf("%s%s\n", old != NULL ? old : "", line);
+    free(settings->vddk_settings);
+    settings->vddk_settings = all;
+    settings->source_options.vddk_settings = all;
+    return 0;
+}
+
 static int take_option(enum option_id id, char *arg, struct copy_settings *s, struct error **err)
 {
     /* clang-format off */
@@ -304,6 +323,9 @@ static int take_option(enum option_id id, char *arg, struct copy_settings *s, st
     case OPTION_PASSWORD_FILE: return read_secret(arg, &s->password, err);
     case OPTION_BEARER_FILE:   return read_secret(arg, &s->bearer, err);
     case OPTION_LUKS_KEY_FILE: s->source_options.luks_key_file = arg; return 0;
+    case OPTION_VDDK_DIR:      s->source_options.vddk_dir = arg; return 0;
+    case OPTION_VDDK_TRANSPORTS: s->source_options.vddk_transports = arg; return 0;
+    case OPTION_VDDK_SETTING:  return take_vddk_setting(arg, s, err);
     case OPTION_INFO:          s->mode = COPY_MODE_INFO; return 0;
     case OPTION_JSON:          s->json = true; return 0;
     case OPTION_PROGRESS:      return parse_progress(arg, s, err);
@@ -315,18 +337,25 @@ static int take_option(enum option_id id, char *arg, struct copy_settings *s, st
     return error_set(err, ERROR_BUG, "option %d has no case", (int)id);
 }
 
+/* Takes a secret out of the environment, where a core dump and /proc would show it. */
+static void take_secret(const char *name, struct secret **secret)
+{
+    char *text = getenv(name);
+
+    if (text == NULL)
+        return;
+    if (*secret == NULL)
+        *secret = secret_new(text, strlen(text));
+    secret_wipe(text, strlen(text));
+    unsetenv(name);
+}
+
 static void take_environment(struct copy_settings *settings)
 {
-    const char *user = getenv("GANTRY_COPY_USER");
-    const char *password = getenv("GANTRY_COPY_PASSWORD");
-    const char *bearer = getenv("GANTRY_COPY_BEARER");
-
     if (settings->source_options.user == NULL)
-        settings->source_options.user = user;
-    if (settings->password == NULL && password != NULL)
-        settings->password = secret_new(password, strlen(password));
-    if (settings->bearer == NULL && bearer != NULL)
-        settings->bearer = secret_new(bearer, strlen(bearer));
+        settings->source_options.user = getenv("GANTRY_COPY_USER");
+    take_secret("GANTRY_COPY_PASSWORD", &settings->password);
+    take_secret("GANTRY_COPY_BEARER", &settings->bearer);
     settings->source_options.password = settings->password;
     settings->source_options.bearer = settings->bearer;
 }
@@ -396,6 +425,7 @@ void copy_settings_reset(struct copy_settings *settings)
     secret_free(settings->bearer);
     copy_chunk_digests_reset(&settings->chunk_digests);
     free(settings->bases);
+    free(settings->vddk_settings);
     *settings = (struct copy_settings){0};
 }
 

@@ -46,6 +46,7 @@ struct copy_settings {
     const char **bases; /* owned; SOURCE_OPTIONS borrow them */
     struct secret *password; /* owned; SOURCE_OPTIONS borrow them */
     struct secret *bearer;
+    char *vddk_settings;     /* the same, lines */
     unsigned threads;
     unsigned requests;
     size_t request_bytes;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "disk/blockmap.h"
@@ -494,6 +495,7 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
+    secret_protect_process();
     if (copy_settings_parse(argc, argv, &settings, &err) == -1) {
         copy_report_failure(&settings, err, EXIT_USAGE);
         return EXIT_USAGE;

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "cli/command.h"
@@ -411,5 +412,6 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     umask(077);
+    secret_protect_process();
     return command_single("gantryd", &self, argc, argv);
 }

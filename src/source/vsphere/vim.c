@@ -404,6 +404,7 @@ static int read_about(struct vim *vim, struct dom_node *content, struct error **
         .root_folder = vim_text_at(content, "rootFolder"),
         .property_collector = vim_text_at(content, "propertyCollector"),
         .session_manager = vim_text_at(content, "sessionManager"),
+        .search_index = vim_text_at(content, "searchIndex"),
     };
 
     vim->about = about;
@@ -422,6 +423,7 @@ static void about_reset(struct vim_about *about)
     free(about->root_folder);
     free(about->property_collector);
     free(about->session_manager);
+    free(about->search_index);
     *about = (struct vim_about){0};
 }
 
@@ -556,4 +558,11 @@ const struct secret *vim_password(const struct vim *vim)
 char *vim_thumbprint(struct vim *vim)
 {
     return http_client_thumbprint(vim->http);
+}
+
+struct secret *vim_cookie(struct vim *vim)
+{
+    LOCK_SCOPE(&vim->lock);
+
+    return vim->cookie != NULL ? secret_new(secret_get(vim->cookie), secret_len(vim->cookie)) : NULL;
 }

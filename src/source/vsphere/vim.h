@@ -55,6 +55,7 @@ struct vim_about {
     char *root_folder;   /* managed object ids */
     char *property_collector;
     char *session_manager;
+    char *search_index;
 };
 const struct vim_about *vim_about(const struct vim *vim);
 
@@ -62,6 +63,8 @@ const struct vim_about *vim_about(const struct vim *vim);
 const char *vim_url(const struct vim *vim);
 const char *vim_user(const struct vim *vim);
 const struct secret *vim_password(const struct vim *vim);
+/* The session's header "Cookie: ...", or NULL; owned by the caller. */
+struct secret *vim_cookie(struct vim *vim);
 /* The SHA-1 thumbprint that the server showed last, or NULL; owned by the caller. */
 char *vim_thumbprint(struct vim *vim);
 
