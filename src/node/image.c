@@ -9,9 +9,13 @@
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 static const char *const none[] = {NULL};
 
+/* As VMware's archive is unpacked. */
+#define VDDK_FOLDER "vmware-vix-disklib-distrib"
+
 /* The hook runner has the machine's network: its playbooks reach machines by ssh and load
  * balancers by HTTP, as they do in a cluster.  A plain shell gets the API server only.  A conversion
- * is not root, as in Forklift: tar and others then do not try to give files away. */
+ * is not root, as in Forklift: tar and others then do not try to give files away.  What is called
+ * something with "vddk" has VMware's library, which the home keeps in a folder. */
 static const struct image images[] = {
     {"hook-runner", "gantry-hook-runner", none, "host", false, 0, false},
     {"copy", "gantry-copy", none, "host", true, 0, false},
@@ -21,6 +25,8 @@ static const struct image images[] = {
     {"debian", NULL, WORDS("bash"), "api", false, 0, false},
     {"bash", NULL, WORDS("bash"), "api", false, 0, false},
     {"python", NULL, WORDS("python3"), "api", false, 0, false},
+    {"vddk", NULL, WORDS("cp", "-r", "--no-preserve=mode", "/" VDDK_FOLDER, "/opt"), "none", false, 0,
+     false, VDDK_FOLDER},
 };
 
 /* The last part of the repository: behind the last slash, before a tag or digest. */
@@ -34,7 +40,11 @@ static struct span short_name(const char *reference)
 
 static bool belongs_to(const char *reference, const struct image *image)
 {
-    if (!span_eq_str(short_name(reference), image->name))
+    struct span name = short_name(reference);
+
+    if (image->folder != NULL)
+        return memmem(name.ptr, name.len, image->name, strlen(image->name)) != NULL;
+    if (!span_eq_str(name, image->name))
         return false;
     /* our own names are too ordinary to stand alone */
     return !(str_eq(image->name, "copy") || str_eq(image->name, "convert")) ||
@@ -50,7 +60,7 @@ int image_resolve(const char *reference, const struct image **out, struct error 
         }
     error_set(err, ERROR_NOT_FOUND,
               "image \"%s\" is not served at home: there are hook-runner, gantry/copy, "
-              "gantry/convert, busybox, alpine, debian, bash and python",
+              "gantry/convert, busybox, alpine, debian, bash, python and vddk",
               reference);
     return error_hint(err, "use one of these images; they run the programs of this machine");
 }

@@ -21,6 +21,7 @@ struct image {
     bool io_uring;                 /* may use it: our own programs */
     int uid;                       /* unless the Pod says another */
     bool converts;                 /* gets libguestfs' appliance, and KVM where it works */
+    const char *folder;            /* of the home, that the image has at its root; or NULL */
 };
 
 /* The folders in a container where gantry's programs and helpers are. */

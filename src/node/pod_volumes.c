@@ -22,6 +22,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -580,6 +581,21 @@ static int add_conversion(struct agent *agent, json_t *spec, struct error **err)
     return 0;
 }
 
+/* What the image would have brought: the home's folder of that name. */
+static int add_image_folder(const struct agent *agent, const struct image *image, json_t *spec,
+                            struct error **err)
+{
+    CLEANUP(str) char *home = xasprintf("%s/../%s", agent->dir, image->folder);
+    CLEANUP(str) char *target = xasprintf("/%s", image->folder);
+    char real[PATH_MAX];
+
+    if (realpath(home, real) == NULL)
+        return error_set(err, ERROR_NOT_FOUND, "there is no folder \"%s\" in the home for it",
+                         image->folder);
+    add_mount(spec, real, target, true, false);
+    return 0;
+}
+
 json_t *pod_container_spec(struct agent *agent, const json_t *pod, const json_t *container,
                            const struct image *image, const json_t *volumes, struct error **err)
 {
@@ -605,6 +621,8 @@ json_t *pod_container_spec(struct agent *agent, const json_t *pod, const json_t 
     add_mount(spec, agent->runtime.program_dir, IMAGE_PROGRAM_DIR, true, false);
     add_mount(spec, agent->runtime.helper_dir, IMAGE_HELPER_DIR, true, false);
     if (image->converts && add_conversion(agent, spec, err) == -1)
+        return NULL;
+    if (image->folder != NULL && add_image_folder(agent, image, spec, err) == -1)
         return NULL;
     if (add_volume_mounts(agent, pod, spec, container, volumes, err) == -1)
         return NULL;

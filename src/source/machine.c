@@ -19,6 +19,7 @@ void machine_free(struct machine *machine)
         free(machine->disks.ptr[i].storage_id);
         free(machine->disks.ptr[i].storage_group_id);
         free(machine->disks.ptr[i].unreadable);
+        free(machine->disks.ptr[i].access);
         free(machine->disks.ptr[i].serial);
     }
     for (size_t i = 0; i < machine->nics.len; i++) {

@@ -24,6 +24,8 @@ struct machine_disk {
     enum machine_bus bus;
     bool shared;
     char *serial;     /* that the guest sees, at most 20 letters, digits and '-'; or NULL */
+    char *access;     /* how it will be read and why, for people, or NULL */
+    bool cold_only;   /* it can be read so while the machine is off, but not of a snapshot */
     char *unreadable; /* why no way of reading it is known, or NULL */
 };
 

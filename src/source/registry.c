@@ -38,6 +38,7 @@ void source_disk_access_reset(struct source_disk_access *access)
     free(access->mount_path);
     free(access->digest);
     free(access->reason);
+    free(access->init_image);
     json_decref(access->volume);
     json_decref(access->options);
     json_decref(access->credentials);

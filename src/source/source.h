@@ -62,6 +62,8 @@ struct source_disk_access {
     char *format;   /* --source-format, or NULL: by content */
     json_t *volume; /* a Pod volume to mount at mount_path (hostPath, nfs, ...), or NULL */
     char *mount_path;
+    char *init_image; /* an image whose own command fills that volume, mounted at /opt, before; or
+                         NULL */
     char *digest;   /* what the source file must have, "ALGORITHM:HEX" with sha1, sha256 or
                        sha512, or NULL */
     json_t *options;     /* more of gantry-copy's options, an array of texts, or NULL */

@@ -83,13 +83,19 @@ static void check_disks(struct plan_view *view, const json_t *vm, const struct m
             finding_add_item(view->status, "SharedDisks", CONDITION_CRITICAL, "NotValid",
                              "move VMs with shared disks cold",
                              "disks that VMs share cannot be moved while they run", item);
-        if (!warm && obj_str(disk, "parent", "")[0] != '\0')
-            finding_add_item(view->status, "VDDKInitImageUnavailable", CONDITION_CRITICAL, "NotSet",
-                             "remove the VMs' snapshots, or name a VDDK image in the provider",
-                             "disks of VMs with snapshots can be read through VDDK only", item);
     }
     for (size_t i = 0; i < machine->disks.len; i++) {
         const struct machine_disk *disk = &machine->disks.ptr[i];
+        if (disk->access != NULL)
+            finding_add_item(view->status, "DiskAccess", CONDITION_ADVISORY, "Chosen",
+                             "settings.diskAccess of the provider may say vddk, https or export",
+                             "how the disks are read", disk->access);
+        if (disk->cold_only && warm) {
+            CLEANUP(str) char *cold = xasprintf("%s: %s", name_of(vm), disk->name);
+            finding_add_item(view->status, "VDDKInitImageUnavailable", CONDITION_CRITICAL, "NotSet",
+                             "name a VDDK image in the provider's vddkInitImage, or move them cold",
+                             "these disks cannot be read of a snapshot without VDDK", cold);
+        }
         if (disk->unreadable == NULL)
             continue;
         CLEANUP(str) char *item = xasprintf("%s: %s: %s", name_of(vm), disk->name, disk->unreadable);

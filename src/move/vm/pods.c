@@ -100,12 +100,22 @@ static json_t *read_report(struct vm_run *run, const json_t *pod, char **raw)
     return report;
 }
 
+/* The container that the pod is at: one that goes before, until all of these have done their work. */
+static const json_t *current_container(const json_t *pod)
+{
+    const json_t *before = obj_arr(pod, "status.initContainerStatuses");
+
+    for (size_t i = 0; i < json_array_size(before); i++)
+        if (obj_int(json_array_get(before, i), "state.terminated.exitCode", -1) != 0)
+            return json_array_get(before, i);
+    return obj_obj(pod, "status.containerStatuses[0]");
+}
+
 static void look_at_waiting(const json_t *pod, struct pod_outcome *outcome)
 {
-    const char *reason =
-        obj_str(pod, "status.containerStatuses[0].state.waiting.reason", NULL);
-    const char *message =
-        obj_str(pod, "status.containerStatuses[0].state.waiting.message", NULL);
+    const json_t *container = current_container(pod);
+    const char *reason = obj_str(container, "state.waiting.reason", NULL);
+    const char *message = obj_str(container, "state.waiting.message", NULL);
 
     if (message == NULL)
         message = obj_str(pod, "status.message", NULL);
@@ -123,7 +133,7 @@ static void look_at_waiting(const json_t *pod, struct pod_outcome *outcome)
 
 static void look_at_failure(const json_t *pod, const char *raw, struct pod_outcome *outcome)
 {
-    const json_t *ended = obj_obj(pod, "status.containerStatuses[0].state.terminated");
+    const json_t *ended = obj_obj(current_container(pod), "state.terminated");
     const char *error = obj_str(outcome->report, "error", NULL);
     const char *hint = obj_str(outcome->report, "hint", NULL);
     const char *reason = obj_str(pod, "status.reason", obj_str(ended, "reason", ""));

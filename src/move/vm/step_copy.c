@@ -110,6 +110,11 @@ static int add_source(struct vm_run *run, json_t *spec, const struct source_disk
 
     if (access->volume != NULL)
         add_volume(spec, obj_copy(access->volume), "source", access->mount_path);
+    if (access->init_image != NULL)
+        obj_take(spec, "initContainers[]",
+                 obj_pack("{s:s, s:s, s:[{s:s, s:s}]}", "name", "vddk-side-car", "image",
+                          access->init_image, "volumeMounts", "name", "source", "mountPath",
+                          "/opt"));
     if (areas != NULL)
         add_volume(spec, obj_pack("{s:{s:s}}", "configMap", "name", areas), "areas", AREAS_PATH);
     if (access->credentials == NULL)

@@ -14,9 +14,12 @@ struct vsphere_source {
     struct source base;
     struct vim *vim;
     bool want_esxi, want_vcenter; /* settings.sdkEndpoint */
-    bool has_vddk_image;          /* settings.vddkInitImage */
     bool insecure;                /* any certificate will do */
     char *access;                 /* settings.diskAccess, or NULL: chosen */
+    char *library;                /* settings.vddkInitImage: VMware's library as a folder of the
+                                     node ("/...") or an image; or NULL */
+    char *library_settings;       /* lines for its configuration, or NULL */
+    char *transports;             /* settings.vddkTransports, or NULL */
     char *thumbprint, *ca_pem;    /* of the secret, or NULL */
     pthread_mutex_t lock;
     struct map *port_groups; /* guarded by lock; key of a port group to the Network's id, owned */
@@ -32,6 +35,12 @@ static inline struct vsphere_source *vsphere_of(struct source *source)
 /* Why a disk of the inventory can be read through VDDK only, or NULL; a constant.  TYPE is that of
  * its datastore, "" if unknown; WHOLE: its content must lie in one file. */
 const char *vsphere_needs_vddk(const json_t *disk, const char *type, bool whole);
+
+/* How a disk of the inventory will be read while its machine is off, and why, for people; owned by
+ * the caller.  NULL with *WHY, a constant, if in no way that we know.  *COLD_ONLY if not of a
+ * snapshot. */
+char *vsphere_explain_access(const struct vsphere_source *vsphere, const json_t *disk,
+                             const char *datastore_type, bool *cold_only, const char **why);
 
 /* source_ops.disk_access and source_ops.warm. */
 int vsphere_disk_access(struct source *source, const json_t *vm, const struct machine *machine,

@@ -26,7 +26,8 @@ struct stage {
     struct source *source;
 };
 
-static void stage_init(struct stage *stage, const char *machine)
+/* With the provider's SETTINGS, taken. */
+static void stage_init_with(struct stage *stage, const char *machine, json_t *settings)
 {
     CLEANUP(error) struct error *err = NULL;
 
@@ -35,13 +36,18 @@ static void stage_init(struct stage *stage, const char *machine)
     CHECK_OK(fake_vcenter_start(&options, &stage->fake, &err), err);
     CHECK_OK(fake_vcenter_add(stage->fake, machine, &err), err);
     json_auto_t *provider =
-        obj_pack("{s:{s:s}, s:{s:s, s:s}}", "metadata", "name", "vc", "spec", "type", "vsphere",
-                 "url", fake_vcenter_url(stage->fake));
+        obj_pack("{s:{s:s}, s:{s:s, s:s, s:o}}", "metadata", "name", "vc", "spec", "type",
+                 "vsphere", "url", fake_vcenter_url(stage->fake), "settings", settings);
     json_auto_t *secret = obj_pack("{s:{s:s, s:s}}", "data", "user", FAKE_VCENTER_USER, "password",
                                    FAKE_VCENTER_PASSWORD);
     const struct source_config config = {.provider = provider, .secret = secret};
     CHECK_OK(vsphere_source_ops.open(&config, &stage->source, &err), err);
     CHECK_OK(vsphere_source_ops.test(stage->source, NULL, &err), err);
+}
+
+static void stage_init(struct stage *stage, const char *machine)
+{
+    stage_init_with(stage, machine, json_object());
 }
 
 static void stage_reset(struct stage *stage)
@@ -240,12 +246,84 @@ TEST(a_disk_is_read_from_its_datastore_while_it_is_one_file)
     CHECK_FAILS(access_of(&stage, vm, "datastore-1", two, &refused, &err), err, ERROR_UNSUPPORTED,
                 "other snapshots than the migration's");
     error_clear(&err);
-    CHECK_FAILS(access_of(&stage, vm, "datastore-1", NULL, &refused, &err), err,
-                ERROR_UNSUPPORTED, "several files");
-    error_clear(&err);
+    CLEANUP(source_disk_access) struct source_disk_access export = {0};
+    CHECK_OK(access_of(&stage, vm, "datastore-1", NULL, &export, &err), err);
+    CHECK(str_starts_with(export.uri, "export:"));
+    CHECK(str_ends_with(export.uri, "/sdk?machine=vm-1&disk=2000"));
+    CHECK(strstr(export.reason, "an export lease: the provider names no vddkInitImage") != NULL);
     CHECK_FAILS(access_of(&stage, vm, "datastore-2", one, &refused, &err), err, ERROR_UNSUPPORTED,
                 "it lies on vSAN");
     stage_reset(&stage);
+}
+
+/* True if OPTIONS has NAME followed by VALUE. */
+static bool has_option(const json_t *options, const char *name, const char *value)
+{
+    for (size_t i = 0; i + 1 < json_array_size(options); i++)
+        if (str_eq(json_string_value(json_array_get(options, i)), name) &&
+            str_eq(json_string_value(json_array_get(options, i + 1)), value))
+            return true;
+    return false;
+}
+
+TEST(a_disk_is_read_through_vmwares_library_where_the_provider_has_it)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(source_disk_access) struct source_disk_access folder = {0}, far = {0};
+    json_auto_t *vm = vm_of("datastore-1"), *vsan = vm_of("datastore-2");
+    struct stage stage;
+
+    stage_init_with(&stage, "name=web,disk=1Mi",
+                    obj_pack("{s:s, s:s}", "vddkInitImage", "/opt/vddk", "useVddkAioOptimization",
+                             "true"));
+    CLEANUP(str) char *one = snapshot(&stage, "one");
+    CLEANUP(str) char *two = snapshot(&stage, "two");
+    CHECK_OK(access_of(&stage, vm, "datastore-1", two, &folder, &err), err);
+    CHECK(strstr(folder.uri, "vddk://127.0.0.1:") == folder.uri);
+    CHECK(strstr(folder.uri, "/vm-1?disk=%5Bds%5D%20web%2Fweb-000001.vmdk&snapshot=snapshot-2"));
+    CHECK(folder.init_image == NULL);
+    CHECK_STR(obj_str(folder.volume, "hostPath.path", ""), "/opt/vddk");
+    CHECK(has_option(folder.options, "--vddk-dir", folder.mount_path));
+    CHECK(has_option(folder.options, "--vddk-setting",
+                     "VixDiskLib.nfcAio.Session.BufSizeIn64KB=16"));
+    CHECK(has_option(folder.options, "--vddk-transports", "nbdssl:nbd"));
+    CHECK_OK(access_of(&stage, vsan, "datastore-2", one, &far, &err), err);
+    CHECK(str_starts_with(far.reason, "VMware's library (VDDK)"));
+    stage_reset(&stage);
+}
+
+TEST(what_the_user_says_of_access_counts)
+{
+    static const struct {
+        const char *setting, *library, *datastore, *uri, *why;
+    } cases[] = {
+        {"https", "an/image:8", "datastore-1", "http:", NULL},
+        {"https", NULL, "datastore-2", NULL, "it lies on vSAN"},
+        {"export", "an/image:8", "datastore-2", "export:", NULL},
+        {"vddk", "an/image:8", "datastore-1", "vddk:", NULL},
+        {"vddk", NULL, "datastore-1", NULL, "the provider names no vddkInitImage"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(error) struct error *err = NULL;
+        CLEANUP(source_disk_access) struct source_disk_access access = {0};
+        json_auto_t *vm = vm_of(cases[i].datastore);
+        json_t *settings = obj_pack("{s:s}", "diskAccess", cases[i].setting);
+        struct stage stage;
+
+        if (cases[i].library != NULL)
+            obj_put_str(settings, "vddkInitImage", cases[i].library);
+        stage_init_with(&stage, "name=web,disk=1Mi,power=off", settings);
+        int result = access_of(&stage, vm, cases[i].datastore, NULL, &access, &err);
+        if (cases[i].uri == NULL) {
+            CHECK_FAILS(result, err, ERROR_UNSUPPORTED, cases[i].why);
+        } else {
+            CHECK_OK(result, err);
+            CHECK(str_starts_with(access.uri, cases[i].uri));
+            CHECK(strstr(access.reason, "settings.diskAccess says so") != NULL);
+        }
+        stage_reset(&stage);
+    }
 }
 
 TEST(the_number_of_a_snapshot_is_no_part_of_a_disks_name)

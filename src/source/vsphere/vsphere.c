@@ -31,6 +31,9 @@ static void vsphere_close(struct source *source)
     map_free(vsphere->datastores, free);
     map_free(vsphere->timezones, free);
     free(vsphere->access);
+    free(vsphere->library);
+    free(vsphere->library_settings);
+    free(vsphere->transports);
     free(vsphere->thumbprint);
     free(vsphere->ca_pem);
     pthread_mutex_destroy(&vsphere->lock);
@@ -42,6 +45,24 @@ static const char *secret_text(const struct source_config *config, const char *k
     const json_t *data = config->secret ? json_object_get(config->secret, "data") : NULL;
 
     return data ? obj_map_str(data, key) : NULL;
+}
+
+/* VMware's library, where the provider or, for all of them, VDDK_IMAGE names it. */
+static void take_library(struct vsphere_source *vsphere, const json_t *provider)
+{
+    const char *image = obj_str(provider, "spec.settings.vddkInitImage", NULL);
+    const char *lines = obj_str(provider, "spec.settings.vddkConfig", NULL);
+    const char *transports = obj_str(provider, "spec.settings.vddkTransports", NULL);
+    bool optimize = str_eq(obj_str(provider, "spec.settings.useVddkAioOptimization", ""), "true");
+
+    if (str_is_empty(image))
+        image = getenv("VDDK_IMAGE");
+    if (str_is_empty(lines) && optimize)
+        lines = "VixDiskLib.nfcAio.Session.BufSizeIn64KB=16\n"
+                "VixDiskLib.nfcAio.Session.BufCount=4\n";
+    vsphere->library = str_is_empty(image) ? NULL : xstrdup(image);
+    vsphere->library_settings = str_is_empty(lines) ? NULL : xstrdup(lines);
+    vsphere->transports = str_is_empty(transports) ? NULL : xstrdup(transports);
 }
 
 static int vsphere_open(const struct source_config *config, struct source **out, struct error **err)
@@ -61,9 +82,10 @@ static int vsphere_open(const struct source_config *config, struct source **out,
                          "settings.sdkEndpoint \"%.40s\" is neither vcenter nor "
                          "esxi",
                          endpoint);
-    if (access != NULL && !str_eq(access, "https") && !str_eq(access, "vddk"))
+    if (access != NULL && !str_eq(access, "https") && !str_eq(access, "vddk") &&
+        !str_eq(access, "export"))
         return error_set(err, ERROR_INVALID,
-                         "settings.diskAccess \"%.40s\" is neither https nor vddk", access);
+                         "settings.diskAccess \"%.40s\" is none of vddk, https and export", access);
     if (ca == NULL)
         ca = secret_text(config, "cacert");
     secret = secret_new(password, strlen(password));
@@ -83,10 +105,9 @@ static int vsphere_open(const struct source_config *config, struct source **out,
     vsphere->vim = vim;
     vsphere->want_esxi = str_eq(endpoint, "esxi");
     vsphere->want_vcenter = str_eq(endpoint, "vcenter");
-    vsphere->has_vddk_image =
-        !str_is_empty(obj_str(config->provider, "spec.settings.vddkInitImage", NULL));
     vsphere->insecure = options.insecure;
     vsphere->access = access ? xstrdup(access) : NULL;
+    take_library(vsphere, config->provider);
     vsphere->thumbprint = options.thumbprint ? xstrdup(options.thumbprint) : NULL;
     vsphere->ca_pem = ca ? xstrdup(ca) : NULL;
     vsphere->port_groups = map_new();
@@ -198,9 +219,9 @@ static char *resolve_network(void *arg, const char *id)
     return xstrdup(network ? network : id);
 }
 
-/* Disks that nothing can read are marked, so that a plan says so before it begins. */
-static void mark_unreadable(struct vsphere_source *vsphere, const json_t *vm,
-                            struct machine *machine)
+/* Disks that nothing can read are marked, so that a plan says so before it begins; of the others it
+ * is told how they will be read while the machine is off. */
+static void mark_access(struct vsphere_source *vsphere, const json_t *vm, struct machine *machine)
 {
     const json_t *disks = obj_arr(vm, "disks");
 
@@ -208,13 +229,16 @@ static void mark_unreadable(struct vsphere_source *vsphere, const json_t *vm,
         for (size_t k = 0; k < json_array_size(disks); k++) {
             const json_t *disk = json_array_get(disks, k);
             CLEANUP(str) char *key = xasprintf("%lld", (long long)obj_int(disk, "key", 0));
+            const char *why = NULL;
 
             if (!str_eq(key, machine->disks.ptr[i].id))
                 continue;
             LOCK_SCOPE(&vsphere->lock);
             const char *type = map_find(vsphere->datastores, obj_str(disk, "datastore.id", ""));
-            const char *why = vsphere_needs_vddk(disk, type ? type : "", false);
-            if (why != NULL)
+            machine->disks.ptr[i].access =
+                vsphere_explain_access(vsphere, disk, type ? type : "",
+                                       &machine->disks.ptr[i].cold_only, &why);
+            if (machine->disks.ptr[i].access == NULL)
                 machine->disks.ptr[i].unreadable = xstrdup(why);
         }
 }
@@ -224,7 +248,7 @@ static int vsphere_describe(struct source *source, const json_t *vm, struct mach
 {
     if (vsphere_describe_vm(vm, resolve_network, vsphere_of(source), out, err) == -1)
         return -1;
-    mark_unreadable(vsphere_of(source), vm, *out);
+    mark_access(vsphere_of(source), vm, *out);
     LOCK_SCOPE(&vsphere_of(source)->lock);
     const char *zone = map_find(vsphere_of(source)->timezones, obj_str(vm, "host", ""));
     if (!str_is_empty(zone))
