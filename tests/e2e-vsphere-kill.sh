@@ -1,8 +1,9 @@
 #!/bin/sh
 # kill -9 of gantryd or an importer at random moments of warm and cold migrations from vSphere: each
 # ends Succeeded with every byte, or Failed with a reason and the source running as before; never
-# with a snapshot on the source or anything at home.  KILLS says how often (6), SEED from which
-# moments.
+# with a snapshot or a lease on the source or anything at home.  KILLS says how often (6), SEED from
+# which moments, ACCESS by which way disks are read: https, vddk (then the process that has the library
+# is killed, too) or export (cold only).
 . "$(dirname "$0")/functions.sh"
 . "$(dirname "$0")/e2e/home.sh"
 . "$(dirname "$0")/e2e/vcenter.sh"
@@ -13,10 +14,19 @@ export PRECOPY_INTERVAL=1s GUEST_SHUTDOWN_TIMEOUT=3s
 home_up
 KILLS=${KILLS:-6}
 SEED=${SEED:-$(date +%s)}
+ACCESS=${ACCESS:-https}
+settings="{sdkEndpoint: vcenter, diskAccess: $ACCESS}"
+if [ "$ACCESS" = vddk ]; then
+    mkdir -p "$work/vddk/lib64" "$work/vddk/content"
+    ln -s "$work/vddk/content" "$work/datastore"
+    cp "$BUILD/tests/libvixDiskLib.so.8" "$work/vddk/lib64/"
+    echo latency-ms=20 >"$work/vddk/dummy.conf"
+    settings="{sdkEndpoint: vcenter, vddkInitImage: $work/vddk}"
+fi
 vcenter_up --task-ms 80 --shutdown-ms 250 \
     --machine "name=web,disk=24Mi,disk=8Mi,memory=64,writer=1000000,nic=VirtualVmxnet3"
 vc "write?vm=web&disk=0&percent=70" >/dev/null
-vsphere_provider vc >/dev/null
+vsphere_provider vc "$settings" >/dev/null
 vsphere_maps vc >/dev/null
 wait_until 60 has_condition provider vc Ready
 
@@ -24,7 +34,12 @@ victims() {
     case $1 in
     gantryd) pgrep -f "gantryd .*--dir $work/home" ;;
     importer) processes "gantry-copy --progress=json" ;;
+    helper) processes "gantry-$([ "$ACCESS" = vddk ] && echo vddk || echo export)" ;;
     esac
+}
+
+has_no_lease() {
+    vc state | grep -q '"open": *0'
 }
 
 is_gone() {
@@ -50,6 +65,7 @@ round() {
     fi
     wait_until 120 is_over "$name" || { tail -40 "$work/home/gantryd.log"; return 1; }
     same "$(vc_state web snapshots)" 0
+    wait_until 20 has_no_lease
     same "$(helpers "to-$name")" 0
     if has_condition migration "$name" Succeeded; then
         same "$(vc_state web on)" false
@@ -67,11 +83,15 @@ round() {
     same "$(helpers "to-$name")" 0
 }
 
-python3 - "$KILLS" "$SEED" >"$work/moments" <<'PY'
+python3 - "$KILLS" "$SEED" "$ACCESS" >"$work/moments" <<'PY'
 import random, sys
 random.seed(int(sys.argv[2]))
 span = {("gantryd", "warm"): (0, 9000), ("importer", "warm"): (700, 7000),
         ("gantryd", "cold"): (0, 5000), ("importer", "cold"): (700, 2500)}
+if sys.argv[3] == "vddk":
+    span |= {("helper", "warm"): (700, 7000), ("helper", "cold"): (700, 2500)}
+if sys.argv[3] == "export":
+    span = {(who, "cold"): span["gantryd", "cold"] for who in ("gantryd", "importer", "helper")}
 names = list(span)
 for i in range(int(sys.argv[1])):
     victim, kind = names[i % len(names)]
@@ -79,7 +99,7 @@ for i in range(int(sys.argv[1])):
 PY
 plan "$KILLS"
 while read -r number victim moment kind; do
-    it "survives kill -9 of $victim after $moment ms, $kind (seed $SEED)" \
+    it "survives kill -9 of $victim after $moment ms, $kind, $ACCESS (seed $SEED)" \
         round "$number" "$victim" "$moment" "$kind" </dev/null
 done <"$work/moments"
 finish

@@ -86,7 +86,7 @@ takes_a_cutover_that_is_changed() {
     same "$(sum "$(disk_of to-later busy 0)")" "$(sum "$(source_disk busy)")"
 }
 
-follows_disks_that_come_go_and_grow() {
+follows_disks_that_come_and_go() {
     begins shape
     vc "fault?set=removal-stuck" # no snapshot, no copy: time to change the machine
     wait_until 60 vm_is shape WaitForPreviousSnapshotRemoval
@@ -104,8 +104,31 @@ follows_disks_that_come_go_and_grow() {
     same "$(sum "$(disk_of to-shape shape 1)")" "$(sum "$(source_disk shape 2)")"
 }
 
-reads_all_again_when_the_record_of_changes_is_new() {
+# grows BYTES: as soon as no snapshot is in the way
+grows() {
+    vc "grow?vm=shape&disk=0&bytes=$1" 2>/dev/null
+}
+
+follows_a_disk_that_grows() {
     kubectl delete vm --all -n to-shape
+    vc "power?vm=shape&on=1"
+    new_plan grown vc "[{name: shape}]" "type: warm"
+    wait_until 60 has_condition plan grown Ready
+    migrate grown
+    wait_until 60 has_precopies grown 1
+    wait_until 60 grows 12582912
+    vc "write?vm=shape&disk=0&percent=60"
+    copied_twice_more grown
+    vc "write?vm=shape&disk=0&percent=10"
+    cutover grown
+    ends grown Succeeded 120
+    same "$(stat -c %s "$(disk_of to-grown shape 0)")" 12582912
+    same "$(sum "$(disk_of to-grown shape 0)")" "$(sum "$(source_disk shape)")"
+    same "$(vc_state shape snapshots)" 0
+}
+
+reads_all_again_when_the_record_of_changes_is_new() {
+    kubectl delete vm --all -n to-grown
     vc "power?vm=shape&on=1"
     new_plan anew vc "[{name: shape}]" "type: warm"
     wait_until 60 has_condition plan anew Ready
@@ -120,11 +143,12 @@ reads_all_again_when_the_record_of_changes_is_new() {
     same "$(sum "$(disk_of to-anew shape 0)")" "$(sum "$(source_disk shape)")"
 }
 
-plan 5
+plan 6
 it "moves what changed, 1 %, 10 % and 60 %, and little more" moves_what_changed
 it "loses nothing of a guest that writes all the time" loses_nothing_of_a_busy_guest
 it "takes a cutover that is set, taken back and set anew" takes_a_cutover_that_is_changed
-it "follows disks that come and go between copies" follows_disks_that_come_go_and_grow
+it "follows disks that come and go between copies" follows_disks_that_come_and_go
+it "follows a disk that grows between copies" follows_a_disk_that_grows
 it "reads a disk again whose record of changes was begun anew" reads_all_again_when_the_record_of_changes_is_new
 sed 's/^/# /' "$work/figures"
 finish
