@@ -49,7 +49,7 @@ shows_nothing_while_it_copies() {
 }
 
 importer_runs() {
-    [ -n "$(processes "gantry-copy --progress=json")" ]
+    [ -n "$(processes "gantry-copy .*--progress=json")" ]
 }
 
 leaves_no_core_dump() {
@@ -57,8 +57,7 @@ leaves_no_core_dump() {
         cd "$work" && mkdir -p control && cd control || exit 1
         sleep 60 &
         kill -SEGV $!
-        wait $! 2>/dev/null
-        :
+        wait $! || true
     )
     find "$work/control" -name 'core*' | grep -q . ||
         skip "this machine writes no core files into the working folder"
@@ -66,7 +65,7 @@ leaves_no_core_dump() {
     *address*) skip "the sanitizer's leak check needs a process that can be traced" ;;
     esac
     # shellcheck disable=SC2046
-    kill -SEGV $(processes "gantry-copy --progress=json")
+    kill -SEGV $(processes "gantry-copy .*--progress=json")
     kill -SEGV "$(pgrep -f "gantryd .*--dir $work/home" | head -n 1)"
     wait_until 20 is_down
     ! find "$work" -name 'core*' -newer "$work/secrets" -not -path '*/control/*' | grep . ||
