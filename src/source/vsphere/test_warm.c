@@ -292,6 +292,35 @@ TEST(a_disk_is_read_through_vmwares_library_where_the_provider_has_it)
     stage_reset(&stage);
 }
 
+TEST(vmwares_library_is_sent_to_a_host_with_the_hosts_own_ids)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(source_disk_access) struct source_disk_access access = {0};
+    json_auto_t *vm = vm_of("datastore-1");
+    json_auto_t *secret =
+        obj_pack("{s:s, s:s}", "user", FAKE_VCENTER_USER, "password", FAKE_VCENTER_PASSWORD);
+    const struct fake_vcenter_options options = {.listen = "127.0.0.1:0", .is_host = true};
+    CLEANUP(fake_vcenter) struct fake_vcenter *host = NULL;
+    struct stage stage;
+
+    stage_init_with(&stage, "name=web,disk=1Mi", obj_pack("{s:s}", "vddkInitImage", "/opt/vddk"));
+    CLEANUP(str) char *one = snapshot(&stage, "one");
+    CHECK_OK(access_of(&stage, vm, "datastore-1", one, &access, &err), err);
+    CHECK_OK(fake_vcenter_start(&options, &host, &err), err);
+    CLEANUP(str) char *base = xstrdup(fake_vcenter_url(host));
+    base[strlen(base) - strlen("/sdk")] = '\0';
+    CHECK_FAILS(vsphere_source_ops.reroute(stage.source, base, secret, NULL, &access, &err), err,
+                ERROR_NOT_FOUND, "the host has no machine with instance UUID 50000000");
+    /* the vCenter answers for its host, too */
+    CLEANUP(str) char *own = xstrdup(fake_vcenter_url(stage.fake));
+    own[strlen(own) - strlen("/sdk")] = '\0';
+    CHECK_OK(vsphere_source_ops.reroute(stage.source, own, secret, NULL, &access, &err), err);
+    CHECK(strstr(access.uri, "/vm-1?disk=%5Bds%5D%20web%2Fweb.vmdk&snapshot=snapshot-1") != NULL);
+    CHECK(strstr(access.reason, "by way of host http://127.0.0.1") != NULL);
+    CHECK_STR(obj_map_str(access.credentials, "user"), FAKE_VCENTER_USER);
+    stage_reset(&stage);
+}
+
 TEST(what_the_user_says_of_access_counts)
 {
     static const struct {
