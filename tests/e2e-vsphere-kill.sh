@@ -23,7 +23,7 @@ if [ "$ACCESS" = vddk ]; then
     echo latency-ms=20 >"$work/vddk/dummy.conf"
     settings="{sdkEndpoint: vcenter, vddkInitImage: $work/vddk}"
 fi
-vcenter_up --task-ms 80 --shutdown-ms 250 \
+vcenter_up --task-ms 80 --shutdown-ms 250 --lease-ms 6000 \
     --machine "name=web,disk=24Mi,disk=8Mi,memory=64,writer=1000000,nic=VirtualVmxnet3"
 vc "write?vm=web&disk=0&percent=70" >/dev/null
 vsphere_provider vc "$settings" >/dev/null
@@ -66,7 +66,10 @@ round() {
     [ -z "$killed" ] || kill -9 $killed 2>/dev/null || true # it may just have ended
     if [ "$2" = gantryd ]; then
         wait_until 30 is_gone "${killed%% *}" # with its lock
-        ASAN_OPTIONS=detect_leaks=0 "$bin/gantry" up --dir "$work/home"
+        ASAN_OPTIONS=detect_leaks=0 "$bin/gantry" up --dir "$work/home" || {
+            tail -5 "$work/home/gantryd.log"
+            return 1
+        }
     fi
     wait_until 120 is_over "$name" || { tail -40 "$work/home/gantryd.log"; return 1; }
     same "$(vc_state web snapshots)" 0

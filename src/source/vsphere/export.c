@@ -17,7 +17,7 @@
 
 enum {
     DEFAULT_STALL_MS = 60000,
-    DEFAULT_KEEP_MS = 20000, /* a lease is forgotten after some 5 minutes without a word */
+    KEEP_MS = 20000,         /* a lease is forgotten after some 5 minutes without a word */
     BUSY_MS = 10 * 60 * 1000, /* for another export to end, or to be forgotten after a crash */
     BUSY_POLL_MS = 2000,
     READY_MS = 5 * 60 * 1000,
@@ -32,6 +32,7 @@ struct leased {
     char *url, *thumbprint; /* of the disk */
     int fd;
     struct cancel *cancel;  /* our own: a lost lease ends the download */
+    int64_t keep_ms;
     struct thread keeper;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -139,6 +140,10 @@ static int take_url(struct leased *leased, struct dom_node *info, const char *pl
     if (size <= 0)
         size = vsphere_int(info, "totalDiskCapacityInKB", 0) * 1024;
     leased->total = size > 0 ? (uint64_t)size : 0;
+    int64_t life_ms = vsphere_int(info, "leaseTimeout", 0) * 1000;
+    leased->keep_ms = leased->export->keep_ms > 0               ? leased->export->keep_ms
+                      : life_ms > 0 && life_ms / 3 < KEEP_MS ? life_ms / 3
+                                                             : KEEP_MS;
     return 0;
 }
 
@@ -236,11 +241,9 @@ static bool take_bytes(void *arg, const char *data, size_t len)
 static void *keep_lease(void *arg)
 {
     struct leased *leased = arg;
-    int64_t keep_ms = leased->export->keep_ms > 0 ? leased->export->keep_ms : DEFAULT_KEEP_MS;
-
     pthread_mutex_lock(&leased->lock);
     while (!leased->done) {
-        struct deadline next = deadline_after(keep_ms);
+        struct deadline next = deadline_after(leased->keep_ms);
         struct error *err = NULL;
 
         while (!leased->done && cond_wait(&leased->changed, &leased->lock, next))

@@ -105,7 +105,7 @@ DEFINE_VECTOR(fake_view_list, struct fake_view)
 struct fake_vcenter {
     struct http_server *server;
     char *url, *dir;
-    int64_t task_ms, shutdown_ms;
+    int64_t task_ms, shutdown_ms, lease_ms;
     bool is_host;
     pthread_mutex_t lock;
     pthread_cond_t changed; /* version went up */

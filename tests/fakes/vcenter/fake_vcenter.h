@@ -26,6 +26,7 @@ struct fake_vcenter_options {
     size_t count;        /* machines vm-1, vm-2, ..., called "machine 1", ... without content */
     int64_t task_ms;     /* how long tasks take */
     int64_t shutdown_ms; /* how long guests take to shut down */
+    int64_t lease_ms;    /* after which a lease that nobody speaks of is forgotten; 0: 300 s */
     bool is_host;        /* an ESXi host instead of a vCenter */
 };
 

@@ -2,7 +2,7 @@
  * disk's present content.
  *
  * A lease ends with HttpNfcLeaseComplete or HttpNfcLeaseAbort, with the sessions, or when nobody tells
- * of progress for LEASE_MS.  While it lives its machine is not switched on, changed or exported again. */
+ * of progress for lease_ms.  While it lives its machine is not switched on, changed or exported again. */
 #include "fake.h"
 
 #include "stream_writer.h"
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEASE_MS = 300 * 1000, SHORT_LEASE_MS = 400 };
+enum { SHORT_LEASE_MS = 400 };
 
 struct fake_lease *fake_find_lease(struct fake_vcenter *fake, const char *id)
 {
@@ -132,7 +132,7 @@ struct value *fake_lease_value(struct fake_vcenter *fake, const struct fake_leas
         total += machine->disks.ptr[i].capacity;
     }
     value_add_long(info, "totalDiskCapacityInKB", (int64_t)(total / 1024));
-    value_add_int(info, "leaseTimeout", LEASE_MS / 1000);
+    value_add_int(info, "leaseTimeout", fake->lease_ms / 1000);
     return root;
 }
 
@@ -142,7 +142,7 @@ static void renew(struct fake_vcenter *fake, struct fake_lease *lease)
 {
     bool is_short = fake_fault_take(fake, "lease-short", NULL);
 
-    lease->ends_at = deadline_after(is_short ? SHORT_LEASE_MS : LEASE_MS);
+    lease->ends_at = deadline_after(is_short ? SHORT_LEASE_MS : fake->lease_ms);
 }
 
 static void export_machine(struct fake_vcenter *fake, struct fake_machine *machine,

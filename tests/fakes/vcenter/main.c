@@ -3,7 +3,7 @@
  *
  *   fake-vcenter [--listen ADDRESS:PORT] [--machines COUNT] [--machine SPEC]... [--dir DIR]
  *                [--cert FILE --key FILE] [--task-ms N] [--shutdown-ms N] [--fault FAULT]...
- *                [--latency-ms N] [--esxi]
+ *                [--lease-ms N] [--esxi]
  *
  * SPEC: machine_spec.c, FAULT: faults.c, requests of tests while it runs: control.c. */
 #include "fake_vcenter.h"
@@ -51,6 +51,7 @@ static void parse(int argc, char **argv, struct fake_vcenter_options *options,
                                           {"key", required_argument, NULL, 'k'},
                                           {"task-ms", required_argument, NULL, 't'},
                                           {"shutdown-ms", required_argument, NULL, 's'},
+                                          {"lease-ms", required_argument, NULL, 'L'},
                                           {"fault", required_argument, NULL, 'f'},
                                           {"esxi", no_argument, NULL, 'e'},
                                           {0}};
@@ -65,6 +66,7 @@ static void parse(int argc, char **argv, struct fake_vcenter_options *options,
         case 'k': options->key_path = optarg; break;
         case 't': options->task_ms = strtoll(optarg, NULL, 10); break;
         case 's': options->shutdown_ms = strtoll(optarg, NULL, 10); break;
+        case 'L': options->lease_ms = strtoll(optarg, NULL, 10); break;
         case 'f': add_word(faults, optarg, argv[0]); break;
         case 'e': options->is_host = true; break;
         default: usage(argv[0]);

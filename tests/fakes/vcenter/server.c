@@ -289,6 +289,7 @@ int fake_vcenter_start(const struct fake_vcenter_options *options, struct fake_v
     fake->dir = options->dir != NULL ? xstrdup(options->dir) : NULL;
     fake->task_ms = options->task_ms;
     fake->shutdown_ms = options->shutdown_ms;
+    fake->lease_ms = options->lease_ms > 0 ? options->lease_ms : 300 * 1000;
     fake->is_host = options->is_host;
     fake->version = 1;
     fake->tools = true;
