@@ -3,11 +3,10 @@
 # that does one read after the other, of 256 KiB (what nbdcopy asks for) and of 1 MiB, against
 # gantry-copy; read only, and written to a file.
 #
-#     bench/vddk.sh BUILD [MIB] [RUNS]
-#
-# A disk of MIB (512) MiB full of data; each figure is the median of RUNS (5) runs, milliseconds.
+# A disk of VDDK_MB (512) MiB full of data; each figure is the median of ROUNDS (3) runs, milliseconds.
 set -eu
-build=$1 mib=${2:-512} runs=${3:-5}
+build=$BUILD mib=${VDDK_MB:-512} runs=${ROUNDS:-3}
+[ -x "$build/tests/bench-vddk-loop" ] || { echo "vddk: no loop: ninja -C BUILD tests/bench-vddk-loop"; exit 0; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/gantry-vddk-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/vddk/lib64" "$work/vddk/content/web"
