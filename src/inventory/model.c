@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"

@@ -2,7 +2,6 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -18,6 +17,7 @@
 #include <string.h>
 
 #define LOG_COMPONENT "ova"
+#include "base/log.h"
 
 enum {
     POLL_MS = 10000,  /* between looks at the share when nothing tells of a change */
