@@ -116,6 +116,80 @@ writes_past_the_cache_or_through_it() {
     ! grep -q sync trace || fail "--no-sync"
 }
 
+# With io_uring where the kernel has it, by plain calls where not: the same bytes and the same errors.
+writes_with_and_without_io_uring() {
+    qemu-img convert -c -f raw -O qcow2 sample packed
+    for faults in '' 'uring.open=fail@1+'; do
+        for from in sample packed; do
+            GANTRY_FAULTS=$faults "$copy" --quiet --map map "$from" out
+            cmp sample out
+            "$copy" --quiet --verify-only --map map out
+            GANTRY_FAULTS="copy.write=fail@2${faults:+,$faults}" ends_with 4 'cannot write "out"' \
+                "$copy" --quiet --request-size 256Ki "$from" out
+        done
+    done
+    command -v strace >/dev/null || skip "no strace"
+    export ASAN_OPTIONS=detect_leaks=0
+    strace -f -qq -e trace=io_uring_setup,io_uring_enter,pwrite64 -o trace "$copy" --quiet sample out
+    grep -q 'io_uring_setup.* = [0-9]' trace || skip "this kernel has no io_uring, or forbids it"
+    grep -q io_uring_enter trace || fail "nothing went through the ring"
+    ! grep -q 'pwrite64.* = [0-9]\{6\}' trace || fail "blocks were written past the ring"
+    GANTRY_FAULTS=uring.open=fail@1+ strace -f -qq -e trace=io_uring_setup,pwrite64 -o trace \
+        "$copy" --quiet sample out
+    ! grep -q io_uring_setup trace || fail "a ring was made"
+    grep -q pwrite64 trace || fail "not written"
+}
+
+# What a device held before is unmapped where the disk has holes, and zero where it cannot be.
+unmaps_blocks_of_devices() {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    head -c 4M /dev/urandom >blocks
+    device=$(losetup --show -f blocks 2>/dev/null) || skip "no loop devices"
+    cleanup_fn losetup -d "$device"
+    "$copy" --quiet sample "$device"
+    "$copy" --quiet --verify-only sample "$device"
+    losetup -d "$device"
+    cmp sample blocks
+    [ "$(stat -c %b blocks)" -lt 4000 ] || fail "holes were stored"
+    # a device that cannot unmap: over NBD, without the command for it
+    head -c 4M /dev/urandom >served
+    nbdkit -U - --filter=nozero file served zeromode=none --run "'$copy' --quiet sample \"\$uri\""
+    cmp sample served
+}
+
+# A line a second: bytes done and in all, rate, seconds left.
+tells_how_far_it_is() {
+    "$copy" --progress=json --bandwidth 512Ki --request-size 64Ki sample out >lines
+    jq -es '.[-1].result == "ok" and .[-1].bytes == 4194304' lines
+    jq -es '.[:-1] | length >= 3 and all(.[]; .total == 4194304 and .done <= .total)' lines
+    jq -es '[.[:-1][].done] == ([.[:-1][].done] | sort)' lines
+    # in the middle: half a mebibyte a second, and what is left at that rate
+    jq -es '.[1] | .rate > 250000 and .rate < 1000000 and
+        .left >= 1 and .left <= (.total - .done) / .rate + 1' lines
+    "$copy" --progress --bandwidth 1Mi --request-size 64Ki sample out 2>bar
+    grep -qE '^\[=+ *\] +[0-9]+\.[0-9] % .* left$' bar || fail "$(cat bar)"
+    same "$("$copy" --quiet sample out 2>&1)" ''
+}
+
+completes_options() {
+    command -v bash >/dev/null || skip "no bash"
+    cat >complete.bash <<'END'
+. "$1"
+shift
+COMP_WORDS=(gantry-copy "$@") COMP_CWORD=$#
+_gantry_copy
+printf '%s\n' "${COMPREPLY[@]}"
+END
+    PATH=$bin:$PATH
+    completed() { bash complete.bash "$source_root/completions/gantry-copy" "$@" | sort | paste -sd' '; }
+    same "$(completed --verif)" '--verify --verify-only'
+    same "$(completed --source-format vh)" 'vhd vhdx'
+    same "$(completed --format q)" qcow2
+    same "$(completed --digest sha)" 'sha1 sha256 sha512'
+    same "$(completed sampl)" sample
+    [ "$(completed -- | wc -w)" -ge 38 ] || fail "$(completed --)"
+}
+
 computes_digests() {
     for name in sha256 sha1 sha512; do
         want=$(${name}sum sample | cut -d' ' -f1)
@@ -214,13 +288,17 @@ reports_maps_that_cannot_be_written() {
     umount tiny
 }
 
-plan 13
+plan 17
 it "takes a base for VMDKs" takes_a_base_for_vmdks
 it "takes a base for qcow2, of any format" takes_a_base_for_qcow2
 it "takes a chain of bases" takes_a_chain_of_bases
 it "copies areas, zeroes included" copies_areas_with_their_zeroes
 it "keeps to the bandwidth" keeps_to_the_bandwidth
 it "writes past the cache or through it" writes_past_the_cache_or_through_it
+it "writes with io_uring and without" writes_with_and_without_io_uring
+it "unmaps blocks of devices" unmaps_blocks_of_devices
+it "tells how far it is, and how long it will take" tells_how_far_it_is
+it "completes options" completes_options
 it "computes digests" computes_digests
 it "tells about images" tells_about_images
 it "verifies" verifies

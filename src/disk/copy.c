@@ -21,6 +21,8 @@ enum {
     NEAR_US = 2000,
     FAR_US = 8000,
     LOCAL_WORKERS = 8,       /* keep a disk busy where nothing has to be unpacked */
+    ASYNC_WORKERS = 4,       /* do so where writes go on by themselves, with ... */
+    LOCAL_REQUEST = 2 << 20, /* ... fewer and larger writes */
     WAITING_WORKERS = 4,     /* more than there are processors: some unpack, some wait for the disk */
     QUEUE_ITEMS = 64,        /* planned ahead */
     KEEPER_WAIT_MS = 500,    /* what is written becomes durable and recorded so often, or ... */
@@ -147,6 +149,13 @@ static void *keep_map(void *arg)
     return NULL;
 }
 
+/* True if all there is to do is to read and to write, the latter without waiting. */
+static bool is_plain_and_local(const struct copy_options *options)
+{
+    return options->disk != NULL && !disk_is_remote(options->disk) &&
+           !disk_is_packed(options->disk) && options->target->is_async;
+}
+
 /* How many requests to a server to begin with: by the time that one takes. */
 static unsigned choose_requests(const struct copy_options *options)
 {
@@ -169,7 +178,8 @@ static size_t choose_workers(const struct copy_options *options, bool is_tuned)
         count = WRITE_REQUESTS;
     if (count == 0)
         count = is_packed ? (size_t)(processors < 1 ? 1 : processors) + WAITING_WORKERS
-                          : LOCAL_WORKERS;
+                : is_plain_and_local(options) ? ASYNC_WORKERS
+                                              : LOCAL_WORKERS;
     return count > COPY_MAX_WORKERS ? COPY_MAX_WORKERS : count;
 }
 
@@ -290,7 +300,8 @@ int copy_start(const struct copy_options *options, struct copy **out, struct err
 
     copy->options = *options;
     if (request == 0)
-        request = COPY_DEFAULT_REQUEST;
+        request = is_plain_and_local(options) && options->map == NULL ? LOCAL_REQUEST
+                                                                      : COPY_DEFAULT_REQUEST;
     assert(request >= COPY_MIN_REQUEST && request <= COPY_MAX_REQUEST &&
            (request & (request - 1)) == 0);
     if (options->stream != NULL && options->map == NULL && request < DISK_MAX_GRAIN)
