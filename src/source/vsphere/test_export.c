@@ -130,7 +130,7 @@ TEST(says_so_when_the_lease_is_lost)
     CHECK(fake_vcenter_set_fault(stage.fake, "lease-short"));
     fake_vcenter_set_latency(stage.fake, 2);
     stage.export.disk = "2001";
-    stage.export.keep_ms = 600; /* too late */
+    stage.export.keep_ms = 5000; /* too late */
     CHECK(export_to_file(&stage, &err) == -1); /* by the connection or the lease, as it happens */
     CHECK(strstr(err->msg, "export of disk 2001") != NULL);
     CHECK_INT(fake_vcenter_leases(stage.fake).completed, 0);
