@@ -16,6 +16,7 @@ int cmd_status(const struct command *self, int argc, char **argv);
 int cmd_migrate(const struct command *self, int argc, char **argv);
 int cmd_follow(const struct command *self, int argc, char **argv);
 int cmd_premigration(const struct command *self, int argc, char **argv);
+int cmd_create(const struct command *self, int argc, char **argv);
 int cmd_get(const struct command *self, int argc, char **argv);
 int cmd_template(const struct command *self, int argc, char **argv);
 int cmd_query(const struct command *self, int argc, char **argv);

@@ -17,6 +17,8 @@ static const struct command commands[] = {
      "show whether gantry runs, where, and how it does", cmd_status},
     {"get", "inventory NOUN [PROVIDER] [-q QUERY] [-o FORMAT]",
      "list what a source has: machines, networks, storage, hosts", cmd_get},
+    {"create", "plan NAME --source PROVIDER --vms VMS [OPTION...]",
+     "make a plan of machines that are named or found by a query", cmd_create},
     {"backup", "FILE [--dir DIR]",
      "write everything that gantry at home knows to a file, and its key to FILE.key", cmd_backup},
     {"restore", "FILE [--key FILE] [--dir DIR]",
