@@ -194,6 +194,70 @@ TEST(no_evaluation_sees_half_a_set_while_sets_are_swapped)
     CHECK(load.sets_seen > 10);
 }
 
+/* --- the index -------------------------------------------------------------------------------- */
+
+/* data.t of TEXT, by the index and by trying every rule, must be the same; the former, owned. */
+static char *evaluate_both(const char *text, const char *input)
+{
+    const struct rego_source source = {"t.rego", span_of(text), REGO_AUTO};
+    const struct rego_options options = {.no_index = true};
+    CLEANUP(lang_diags) struct lang_diags diags = {0};
+    CLEANUP(rego) struct rego *indexed = compile(&source, 1);
+    CLEANUP(rego) struct rego *plain = rego_compile(&source, 1, &options, &diags);
+    CLEANUP(str) char *want = evaluate(plain, "t", input, NULL);
+    char *got = evaluate(indexed, "t", input, NULL);
+
+    CHECK_STR(got, want);
+    return got;
+}
+
+/* Rules that compare input.kind with constants of several types, some twice, and others between. */
+static void add_many_rules(struct buf *text)
+{
+    buf_add(text, "package t\nimport rego.v1\n");
+    for (int i = 0; i < 40; i++)
+        buf_printf(text,
+                   "found contains %d if { input.kind == \"k%d\"; input.n > %d }\n"
+                   "found contains %d if { %d == input.kind }\n"
+                   "found contains \"other %d\" if input.o.%c\n"
+                   "one := %d if { input.kind == \"k%d\" } else := -1 if { input.kind == \"z\" }\n"
+                   "two := %d if input.kind == \"k%d\"\n"
+                   "pairs[\"k%d\"] := input.kind if { input.kind == [%d] }\n"
+                   "f(x) := %d if { x > 0; input.kind == \"k%d\" }\n",
+                   i, i % 20, i, 100 + i, i / 2, i, 'a' + i % 26, i, i, i, i, i, i, i, i);
+    buf_add(text, "called := f(1)\n"
+                  "replaced := [a, b] if {\n"
+                  "\ta := found with input.kind as \"k3\" with input.n as 90\n"
+                  "\tb := two with input as {\"kind\": \"k7\"}\n}\n");
+}
+
+TEST(the_index_finds_what_trying_every_rule_finds)
+{
+    static const struct {
+        const char *input, *want;
+    } cases[] = {
+        {"{\"kind\": \"k3\", \"n\": 10, \"o\": {\"b\": true}}",
+         "\"called\":3,\"found\":[3,\"other 1\",\"other 27\"],\"one\":3"},
+        {"{\"kind\": 3.0, \"n\": 100}", "\"found\":[106,107]"},
+        {"{\"kind\": [12]}", "\"pairs\":{\"k12\":[12]}"},
+        {"{\"kind\": \"z\"}", "\"one\":-1"},
+        {"{\"kind\": \"none\", \"o\": {\"z\": 1}}", "\"found\":[\"other 25\"]"},
+        {"{\"kind\": null}", "\"replaced\":[[3,23],7]"},
+        {"{}", "\"found\":[]"},
+        {"[]", "\"found\":[]"},
+        {NULL, "\"found\":[]"},
+    };
+    CLEANUP(buf) struct buf text = BUF_INIT(1 << 20);
+
+    add_many_rules(&text);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(str) char *got = evaluate_both(text.ptr, cases[i].input);
+        if (strstr(got, cases[i].want) == NULL)
+            test_fail(__FILE__, __LINE__, "%s\ngives %.600s\nwithout %s", cases[i].input, got,
+                      cases[i].want);
+    }
+}
+
 /* --- budgets ---------------------------------------------------------------------------------- */
 
 #define HEAD "package t\nimport rego.v1\n"

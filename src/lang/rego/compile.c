@@ -1,4 +1,5 @@
 #include "lang/rego/compiler.h"
+#include "lang/rego/dispatch.h"
 #include "lang/rego/query.h"
 #include "lang/rego/rego.h"
 
@@ -23,6 +24,7 @@ static void compile_node(struct compiler *c, struct node *node)
                rval_eq(plan->value.value, node->rules[0]->value.value);
     }
     node->has_one_value = same;
+    dispatch_make(c->arena, node);
     for (uint32_t i = 0; i < node->child_count; i++)
         compile_node(c, node->children[i]);
 }

@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-enum { GUARDS_MAX = 4 };
-
 /* The input paths without which the body cannot have a solution: those that its own steps (not
  * those of bodies inside, nor under "with") need defined, or equal to a constant. */
 static void find_guards(struct unit *u, struct rule_plan *plan, const struct plan_body *steps)

@@ -1,3 +1,4 @@
+#include "lang/rego/dispatch.h"
 #include "lang/rego/eval.h"
 
 #include <stdlib.h>
@@ -76,8 +77,9 @@ static int run_single(struct rego_eval *e, const struct node *node, const struct
                       const struct rval **out)
 {
     struct one_value v = {.cont = {take_value}};
-    for (uint32_t i = 0; i < node->rule_count; i++) {
-        if (run_chain(e, node->rules[i], args, &v) == FAILED)
+    struct rule_walk walk = rule_walk_start(e, node);
+    for (const struct rule_plan *plan; (plan = rule_walk_next(&walk)) != NULL;) {
+        if (run_chain(e, plan, args, &v) == FAILED)
             return FAILED;
         if (v.value != NULL && node->has_one_value)
             break;
@@ -116,11 +118,10 @@ static int take_element(struct rego_eval *e, const struct rval **frame, struct c
 static int run_set(struct rego_eval *e, const struct node *node, const struct rval **out)
 {
     struct set_elements s = {.cont = {take_element}};
-    for (uint32_t i = 0; i < node->rule_count; i++) {
-        s.plan = node->rules[i];
+    struct rule_walk walk = rule_walk_start(e, node);
+    while ((s.plan = rule_walk_next(&walk)) != NULL)
         if (run_body(e, s.plan, NULL, &s.cont) == FAILED)
             return FAILED;
-    }
     *out = rval_set(&e->arena, s.list.ptr, s.list.len);
     return eval_weigh(e, *out, node->sources[0]->loc);
 }
@@ -245,11 +246,10 @@ static void add_static(struct rego_eval *e, struct entries *list, const struct n
 int eval_partial_object(struct rego_eval *e, const struct node *node, const struct rval **out)
 {
     struct entries list = {.cont = {take_entry}};
-    for (uint32_t i = 0; i < node->rule_count; i++) {
-        list.plan = node->rules[i];
+    struct rule_walk walk = rule_walk_start(e, node);
+    while ((list.plan = rule_walk_next(&walk)) != NULL)
         if (run_body(e, list.plan, NULL, &list.cont) == FAILED)
             return FAILED;
-    }
     for (uint32_t i = 0; i < node->child_count; i++) {
         const struct node *child = node->children[i];
         const struct rval *value = NULL;

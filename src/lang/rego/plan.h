@@ -107,6 +107,8 @@ struct guard {
     const struct rval *value;
 };
 
+enum { GUARDS_MAX = 4 }; /* of one rule */
+
 struct rule_plan {
     const struct rule *rule;
     struct rule_plan *or_else;
@@ -143,6 +145,7 @@ struct node {
     uint32_t source_count, source_cap;
     struct rule_plan **rules;
     uint32_t rule_count;
+    struct dispatch *dispatch;  /* which of them can apply (dispatch.h), or NULL */
     struct rule_plan *fallback; /* the default rule */
     bool has_one_value;         /* all rules give the same constant: one solution is enough */
     uint8_t color;              /* of the search for recursion */
