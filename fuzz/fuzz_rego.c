@@ -1,6 +1,7 @@
 /* A policy, a query and an input, parted by lines "---": compiled, laid out, and evaluated with a
  * small budget.  Where parts are missing the whole document is asked for with an input of its own. */
 #include "base/error.h"
+#include "text_parts.h"
 #include "lang/rego/fmt.h"
 #include "lang/rego/json.h"
 #include "lang/rego/rego.h"
@@ -8,21 +9,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct rego_limits limits = {.steps = 20000, .memory_bytes = 4 << 20, .depth = 200};
-
-/* Cuts the text before the next line "---" from REST. */
-static struct span next_part(struct span *rest)
-{
-    const char *end = rest->len > 0 ? memmem(rest->ptr, rest->len, "\n---\n", 5) : NULL;
-    struct span part = *rest;
-
-    if (end == NULL) {
-        *rest = (struct span){rest->ptr + rest->len, 0};
-        return part;
-    }
-    part.len = (size_t)(end - part.ptr) + 1;
-    *rest = (struct span){end + 5, rest->len - part.len - 4};
-    return part;
-}
 
 static void evaluate(struct rego *set, struct span query_text, struct span input_text, bool strict)
 {

@@ -69,6 +69,10 @@ query_selects_rows() {
         --data "$work/rows.json" >"$work/out"
     printf 'name\ttwice\ndb\t16\n' | diff - "$work/out"
     "$gantry" query 'name = "web"' <"$work/rows.json" | grep -q '"mem": 4'
+    "$gantry" query 'mem/2 = 2' --data "$work/rows.json" 2>"$work/err" | grep -qx '\[\]'
+    grep -q '"mem/2" is one name; write spaces around the "/"' "$work/err"
+    "$gantry" query 'a/b is not null' --data "$work/rows.json" 2>"$work/err" | grep -qx '\[\]'
+    [ ! -s "$work/err" ]
     if "$gantry" query 'name = web-01' --data "$work/rows.json" 2>"$work/err"; then
         return 1
     fi

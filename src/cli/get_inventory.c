@@ -228,6 +228,8 @@ static int run(const char *dir_arg, const struct request *request, struct error 
         found = json_incref(rows);
     else if (tsl_run(query, rows, &found, request->lenient ? &skipped : NULL, err) == -1)
         return -1;
+    if (query != NULL && json_array_size(found) == 0)
+        print_hint(query);
     if (skipped > 0)
         fprintf(stderr, "gantry: %zu rows could not be judged and were left out\n", skipped);
     return show(request, noun, query, found, err);

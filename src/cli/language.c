@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/print_rows.h"
 #include "data/obj.h"
 #include "data/yaml.h"
 #include "lang/template/template.h"
@@ -85,7 +86,7 @@ static int print_columns(const struct tsl *query, const json_t *row, struct erro
     return 0;
 }
 
-static int print_table(const struct tsl *query, const json_t *rows, struct error **err)
+static int print_selected(const struct tsl *query, const json_t *rows, struct error **err)
 {
     size_t i;
     json_t *row;
@@ -119,8 +120,10 @@ static int run_query(const char *text, const struct query_options *options, stru
         return -1;
     if (skipped > 0)
         fprintf(stderr, "gantry: %zu rows could not be judged and were left out\n", skipped);
+    if (json_array_size(rows) == 0)
+        print_hint(query);
     if (tsl_column_count(query) > 0 && !options->json)
-        return print_table(query, rows, err);
+        return print_selected(query, rows, err);
     CLEANUP(str) char *pretty = obj_format_pretty(rows);
     puts(pretty);
     return 0;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/comma_list.h"
+#include "cli/print_rows.h"
 #include "data/yaml.h"
 #include "lang/tsl/tsl.h"
 
@@ -136,6 +137,8 @@ static int run_query(const char *text, const json_t *rows, bool lenient, json_t 
         return -1;
     fprintf(stderr, "gantry: %zu of %zu machines match the query\n", json_array_size(found),
             json_array_size(rows));
+    if (json_array_size(found) == 0)
+        print_hint(query);
     if (skipped > 0)
         fprintf(stderr, "gantry: %zu machines could not be judged and are left out\n", skipped);
     *wanted = json_array();

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "data/obj.h"
 #include "data/yaml.h"
+#include "lang/tsl/tsl.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -124,4 +125,12 @@ void print_rows(const json_t *rows, enum print_format format)
     fputs(text, stdout);
     if (format == PRINT_JSON)
         putchar('\n');
+}
+
+void print_hint(const struct tsl *query)
+{
+    CLEANUP(str) char *hint = tsl_explain_nothing(query);
+
+    if (hint != NULL)
+        fprintf(stderr, "gantry: nothing is found: %s\n", hint);
 }

@@ -1,6 +1,6 @@
 /* Lists of objects as people and programs read them.
  *
- * May use: base, data.  Threads: main only.
+ * May use: base, data, lang.  Threads: main only.
  */
 #pragma once
 
@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
+struct tsl;
 
 enum print_format { PRINT_TABLE, PRINT_JSON, PRINT_YAML, PRINT_MARKDOWN, PRINT_PLAN_VMS };
 
@@ -29,6 +31,10 @@ char *print_cell(const json_t *row, const struct print_column *column);
 
 /* Any value as a cell's new text. */
 char *print_value(const json_t *value);
+
+/* On standard error, what QUERY, which found nothing, may have been meant to be; nothing if there is
+ * no guess. */
+void print_hint(const struct tsl *query);
 
 /* ROWS as they are, for the formats that are no tables. */
 void print_rows(const json_t *rows, enum print_format format);

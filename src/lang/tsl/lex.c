@@ -166,3 +166,14 @@ struct tsl_token tsl_token_next(struct span text, size_t *pos, bool strict)
             return make(text, pos, TSL_TOKEN_SIGN, strlen(signs[i]));
     return wrong(text, *pos, "unexpected character");
 }
+
+bool tsl_name_is_division(struct span name)
+{
+    const char *slash = memrchr(name.ptr, '/', name.len);
+    size_t digits = slash != NULL ? (size_t)(name.ptr + name.len - slash - 1) : 0;
+
+    for (size_t i = 1; i <= digits; i++)
+        if (slash[i] < '0' || slash[i] > '9')
+            return false;
+    return digits > 0;
+}

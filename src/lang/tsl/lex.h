@@ -26,3 +26,6 @@ struct tsl_token tsl_token_next(struct span text, size_t *pos, bool strict);
 
 /* Decodes the escapes of a TSL_TOKEN_TEXT into OUT. */
 void tsl_token_text(struct span quoted, struct buf *out);
+
+/* "a/1024": one name by the rules of the language, and hardly meant as one. */
+bool tsl_name_is_division(struct span name);

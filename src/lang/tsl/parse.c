@@ -186,6 +186,8 @@ static struct tsl_node *parse_name(struct parser *p)
             return fail(p, offset, "a name has no '-' in it",
                         "quote text, write a - b to subtract");
     }
+    if (p->tsl->division.len == 0 && tsl_name_is_division(text))
+        p->tsl->division = text;
     return make_path(p, text, offset);
 }
 

@@ -214,6 +214,14 @@ int tsl_run(const struct tsl *tsl, const json_t *rows, json_t **result, size_t *
     return 0;
 }
 
+char *tsl_explain_nothing(const struct tsl *tsl)
+{
+    if (tsl->division.len == 0)
+        return NULL;
+    return xasprintf("\"%.*s\" is one name; write spaces around the \"/\" to divide",
+                     (int)tsl->division.len, tsl->division.ptr);
+}
+
 size_t tsl_column_count(const struct tsl *tsl)
 {
     return tsl->columns.len;

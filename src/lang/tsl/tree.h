@@ -102,6 +102,7 @@ struct tsl {
     struct tsl_column_list columns;
     struct tsl_order_list orders;
     struct tsl_regex_list regexes;
+    struct span division; /* a name like "memoryMB/1024", as written, or empty */
     bool has_limit;
     uint64_t limit;
     bool strict;

@@ -52,6 +52,9 @@ int tsl_value(const struct tsl *tsl, const json_t *row, json_t **value, struct e
 int tsl_run(const struct tsl *tsl, const json_t *rows, json_t **result, size_t *skipped,
             struct error **err);
 
+/* What a query that finds nothing may have been meant to be, for people; owned, or NULL. */
+char *tsl_explain_nothing(const struct tsl *tsl);
+
 /* The select clause: how many columns (0: none was given), their names, and a row's values (owned
  * by the caller). */
 size_t tsl_column_count(const struct tsl *tsl);
