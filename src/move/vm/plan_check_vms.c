@@ -86,10 +86,11 @@ static void check_names(struct scan *scan, const json_t *ref, const json_t *vm)
                              "VMs will be renamed: their names are not valid on the target", name);
         return;
     }
-    if (!name_is_subdomain(target, strlen(target))) {
+    /* it is also the machine's host name and a label of its pod, which have 63 */
+    if (!name_is_subdomain(target, strlen(target)) || strlen(target) > NAME_LABEL_MAX) {
         CLEANUP(str) char *item = xasprintf("%s: targetName \"%s\"", name, target);
         finding_add_item(status, "NotValid", CONDITION_CRITICAL, "TargetName",
-                         "use letters of lower case, digits, '-' and '.'",
+                         "use letters of lower case, digits, '-' and '.', at most 63",
                          "target names are not valid", item);
     }
     if (!note(scan->target_names, target))

@@ -86,6 +86,11 @@ static void same_target(struct scene *s)
     obj_put_str(spec_of(s), "vms[1].targetName", "same");
 }
 static void bad_target(struct scene *s) { obj_put_str(spec_of(s), "vms[0].targetName", "No Way"); }
+static void long_target(struct scene *s)
+{
+    obj_put_str(spec_of(s), "vms[0].targetName",
+                "a-name-of-sixty-four-letters-is-one-more-than-a-host-name-can-be");
+}
 static void renamed(struct scene *s)
 {
     fake_source_add_vm("3", "Web Server", 1);
@@ -199,6 +204,7 @@ TEST(one_finding_is_one_condition_that_names_what_and_where)
         {ambiguous_vm,          "DuplicateVM",                  "Critical", "Ambiguous",    "twin"},
         {same_target,           "DuplicateVM",                  "Critical", "TargetNameNotUnique", "same"},
         {bad_target,            "NotValid",                     "Critical", "TargetName",   "No Way"},
+        {long_target,           "NotValid",                     "Critical", "TargetName",   "one-more-than"},
         {renamed,               "TargetNameNotValid",           "Warn",     "NotValid",     "Web Server"},
         {taken_name,            "VMAlreadyExists",              "Critical", "NotUnique",    "vm-1"},
         {taken_mac,             "MacConflicts",                 "Critical", "NotValid",     "other/web"},
