@@ -1,6 +1,7 @@
 #include "apiserver/authz.h"
 
 #include "apiserver/test_home.h"
+#include "apiserver/tokens.h"
 #include "base/mem.h"
 #include "base/test.h"
 #include "base/text.h"
@@ -337,6 +338,27 @@ TEST(impersonation_takes_a_right_for_each_part)
               403);
     /* the rights of who is acted for count, not one's own as well */
     CHECK_INT(as(server, "vera", "GET", "/api/v1/namespaces/team/secrets", NULL, NULL), 403);
+}
+
+TEST(who_is_acted_for_is_known_with_groups_and_extra)
+{
+    CLEANUP(apiserver) struct apiserver *server = start_with_team("acted-for");
+    CLEANUP(answer) struct answer answer = home_ask(
+        server, &(struct ask){.method = "POST",
+                              .path = "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+                              .token = tokens_admin(server->tokens),
+                              .body = "{}",
+                              .headers = {{"Impersonate-User", "vera"},
+                                          {"Impersonate-Group", "testers"},
+                                          {"Impersonate-Extra-Scopes", "view"},
+                                          {"Impersonate-Uid", "7"}}});
+    const json_t *info = obj_at(answer.json, "status.userInfo");
+
+    CHECK_INT(answer.status, 201);
+    CHECK_STR(obj_str(info, "username", ""), "vera");
+    CHECK_STR(obj_str(info, "uid", ""), "7");
+    CHECK_STR(json_string_value(json_array_get(obj_arr(info, "groups"), 0)), "testers");
+    CHECK_STR(json_string_value(json_array_get(obj_arr(info, "extra.scopes"), 0)), "view");
 }
 
 TEST(reviews_say_what_requests_get)
