@@ -79,3 +79,24 @@ TEST(only_the_descriptors_given_are_passed_on)
     close(leak[0]);
     close(leak[1]);
 }
+
+/* The child runs in our memory for a moment: what it sets for itself must not become ours. */
+TEST(signals_are_as_by_default_in_the_child_and_stay_as_they_are_here)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(process_result) struct process_result result = {0};
+    const char *const argv[] = {"sh", "-c", "kill -PIPE $$; echo alive", NULL};
+    struct sigaction now;
+    sigset_t usr1, mask;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+    CHECK_OK(run(argv, NULL, 100, 10000, &result, &err), err);
+    CHECK(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGPIPE);
+    CHECK_STR(result.out, "");
+    CHECK(sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_IGN);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &usr1, &mask) == 0);
+    CHECK(sigismember(&mask, SIGUSR1) == 1 && sigismember(&mask, SIGUSR2) == 0);
+}
