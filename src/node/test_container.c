@@ -12,9 +12,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { WAIT_MS = 20000 };
@@ -54,17 +57,49 @@ static char *start(const char *name, const json_t *container, const struct conta
     return dir;
 }
 
+/* Tells of every change of a file in DIR from now on. */
+static int watch(const char *dir)
+{
+    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    CHECK(fd != -1);
+    CHECK(inotify_add_watch(fd, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO) != -1);
+    return fd;
+}
+
+/* -1 if the process has gone already. */
+static int watch_end(pid_t pid)
+{
+    return pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
+/* Waits for what WATCH tells of, or for the end that PID_FD (-1: none) tells of. */
+static void wait_change(int watch_fd, int pid_fd, struct deadline deadline)
+{
+    struct pollfd fds[] = {{.fd = watch_fd, .events = POLLIN}, {.fd = pid_fd, .events = POLLIN}};
+    char events[4096];
+
+    CHECK(poll(fds, 2, deadline_left_ms(deadline)) != -1);
+    while (read(watch_fd, events, sizeof(events)) > 0)
+        continue;
+}
+
 static struct container_state wait_over(const char *dir)
 {
     struct deadline deadline = deadline_after(WAIT_MS);
     struct container_state state = {0};
+    CLEANUP(fd) int changes = watch(dir);
 
-    do {
+    for (;;) {
         CLEANUP(error) struct error *err = NULL;
 
         CHECK_OK(container_look(dir, 0, &state, &err), err);
-        usleep(2000);
-    } while (state.phase != CONTAINER_OVER && !deadline_is_over(deadline));
+        if (state.phase == CONTAINER_OVER || deadline_is_over(deadline))
+            break;
+        CLEANUP(fd) int supervisor = watch_end(state.supervisor);
+        if (supervisor != -1 || state.supervisor <= 1) /* else it has ended since */
+            wait_change(changes, supervisor, deadline);
+    }
     CHECK_INT(state.phase, CONTAINER_OVER);
     return state;
 }
@@ -204,6 +239,22 @@ TEST(says_why_a_sandbox_cannot_be_made)
                 ERROR_UNAVAILABLE, "plain absolute path");
 }
 
+/* Until the program has written "ready". */
+static void wait_ready(const char *dir)
+{
+    struct deadline deadline = deadline_after(WAIT_MS);
+    CLEANUP(fd) int changes = watch(dir);
+
+    for (;;) {
+        CLEANUP(str) char *log = log_of(dir);
+
+        if (strstr(log, "ready") != NULL)
+            return;
+        CHECK(!deadline_is_over(deadline));
+        wait_change(changes, -1, deadline);
+    }
+}
+
 TEST(asks_a_program_to_end_and_then_kills_it)
 {
     json_auto_t *polite = shell("trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.1; done");
@@ -212,15 +263,8 @@ TEST(asks_a_program_to_end_and_then_kills_it)
     CLEANUP(str) char *deaf_dir = start("deaf", deaf, &no_limits);
     struct container_state state;
     CLEANUP(error) struct error *err = NULL;
-    struct deadline deadline = deadline_after(WAIT_MS);
 
-    for (;;) {
-        CLEANUP(str) char *log = log_of(polite_dir);
-
-        if (strstr(log, "ready") != NULL || deadline_is_over(deadline))
-            break;
-        usleep(2000);
-    }
+    wait_ready(polite_dir);
     CHECK_OK(container_look(polite_dir, 0, &state, &err), err);
     container_stop(&state, false);
     CHECK_INT(wait_over(polite_dir).exit_code, 5);
@@ -236,18 +280,17 @@ TEST(ends_with_its_supervisor_and_is_known_to_be_lost)
     CLEANUP(str) char *dir = start("lost", container, &no_limits);
     struct container_state state;
     CLEANUP(error) struct error *err = NULL;
-    struct deadline deadline = deadline_after(WAIT_MS);
 
     CHECK_OK(container_look(dir, 0, &state, &err), err);
     CHECK_INT(state.phase, CONTAINER_RUNNING);
-    pid_t inner = state.pid;
+    CLEANUP(fd) int inner = watch_end(state.pid);
+    CHECK(inner != -1);
     kill(state.supervisor, SIGKILL);
     state = wait_over(dir);
     CHECK_INT(state.exit_code, 137);
     CHECK_STR(state.reason, "ContainerStatusUnknown");
-    while (kill(inner, 0) == 0 && !deadline_is_over(deadline))
-        usleep(2000);
-    CHECK(kill(inner, 0) == -1);
+    struct pollfd end = {.fd = inner, .events = POLLIN};
+    CHECK_INT(poll(&end, 1, WAIT_MS), 1);
 }
 
 TEST(runs_a_run_once)
@@ -256,9 +299,9 @@ TEST(runs_a_run_once)
     CLEANUP(str) char *dir = start("once", container, &no_limits);
     CLEANUP(error) struct error *err = NULL;
 
-    wait_over(dir);
+    int64_t finished_ms = wait_over(dir).finished_ms;
     CHECK_OK(container_start(the_runtime(), dir, 0, "test-once", &no_limits, container, &err), err);
-    usleep(50000);
+    CHECK_INT(wait_over(dir).finished_ms, finished_ms);
     CLEANUP(str) char *log = log_of(dir);
     CHECK_STR(log, "once\n");
     CHECK_INT(container_last_run(dir), 0);
@@ -275,13 +318,7 @@ TEST(runs_commands_inside)
 
     obj_put_str(container, "env.COLOR", "green");
     CLEANUP(str) char *dir = start("exec", owned, &no_limits);
-    for (struct deadline deadline = deadline_after(WAIT_MS); !deadline_is_over(deadline);) {
-        CLEANUP(str) char *log = log_of(dir);
-
-        if (strstr(log, "ready") != NULL)
-            break;
-        usleep(2000);
-    }
+    wait_ready(dir);
     CHECK_OK(container_look(dir, 0, &state, &err), err);
     CHECK(pipe(fds) == 0);
     CHECK_OK(container_exec(&state,
