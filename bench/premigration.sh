@@ -40,19 +40,7 @@ echo "definition: $(wc -c <"$work/domain.xml") bytes, $rounds rounds"
 
 "$bin/gantry-hookd" --quiet --socket "$work/hookd" --context "$work/context.json" --exchanges 0 &
 hookd=$!
-python3 - "$work/echo" <<'EOF' &
-import socket, sys
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-listener.listen(16)
-while True:
-    connection, _ = listener.accept()
-    data = b""
-    while b"</domain>" not in data[-64:]:
-        data += connection.recv(1 << 16)
-    connection.sendall(data)
-    connection.close()
-EOF
+"$BUILD/tests/bench-hook-echo" "$work/echo" &
 for _ in $(seq 100); do
     [ -S "$work/echo" ] && [ -S "$work/hookd" ] && break
     sleep 0.05
@@ -110,4 +98,7 @@ sys.exit(0 if edited == 64 else "some of the 64 failed")
 EOF
 printf 'edit alone:               '
 "$bin/gantry" premigration bench --context "$work/context.json" --rounds "$rounds" "$work/domain.xml"
+awk '/^Rss|^Private_Dirty|^Private_Clean/ {sum[$1] += $2}
+    END {printf "gantry-hookd:             %d KiB resident at the end, %d KiB of it its own\n", sum["Rss:"],
+         sum["Private_Dirty:"] + sum["Private_Clean:"]}' "/proc/$hookd/smaps"
 awk '/VmHWM/ {printf "gantry-hookd:             %d KiB resident at the most\n", $2}' "/proc/$hookd/status"

@@ -86,13 +86,28 @@ EOF
     cleanup_fn "kill -9 $!"
 }
 
+other() {
+    [ "$1" = a ] && echo b || echo a
+}
+
+# Another on each node: the instance's UID of machine $2, and how its storage is driven.
+uid() {
+    echo "$1$1$1$1$1$1$1$1-0000-4000-8000-$(echo "$2" | od -An -tx1 | tr -d ' \n' | head -c 8)0000"
+}
+
+cache() {
+    [ "$1" = a ] && echo none || echo writeback
+}
+
 # The facts of node $1 for machine $2, whose disk is called after both.
 write_context() {
     mkdir -p "$nodes/shared/$1/contexts"
     cat >"$nodes/shared/$1/contexts/$2.json" <<EOF
 {"node": "$1",
- "volumes": [{"name": "root", "file": "/var/lib/libvirt/images/$1-$2.img"}],
- "networks": [{"name": "sec", "bridge": "br-$1"}],
+ "source": {"vmiUID": "$(uid $(other $1) $2)"}, "target": {"vmiUID": "$(uid $1 $2)"},
+ "volumes": [{"name": "root", "file": "/var/lib/libvirt/images/$1-$2.img", "cache": "$(cache $1)",
+              "discard": "unmap", "sliceBytes": 67108864}],
+ "networks": [{"name": "sec", "bridge": "br-$1", "tap": "tap-$1-$2"}],
  "cpu": {"dedicated": true, "sockets": 1, "cores": 1, "threads": 1, "cpuset": [$3],
          "topology": {"cells": [{"id": 0, "cpus": [{"id": 0}, {"id": 1}]}]}}}
 EOF
@@ -122,7 +137,7 @@ machine() {
     write_context b "$1" 1
     cat >"$work/$1.xml" <<EOF
 <domain type='qemu'><name>$1</name><uuid>11111111-2222-4333-8444-00000000000$2</uuid>
-<metadata><u:kept xmlns:u="urn:user" a="1"/></metadata>
+<metadata><u:kept xmlns:u="urn:user" a="1"/><v:uid xmlns:v="urn:uid">$(uid a "$1")</v:uid></metadata>
 <memory unit='MiB'>32</memory><vcpu placement='static'>1</vcpu>
 <cputune><vcpupin vcpu='0' cpuset='0'/></cputune>
 <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os><features><acpi/></features>
@@ -243,6 +258,11 @@ put_hook_back() {
 
 # What libvirt itself says of hooks that do not behave, whoever wrote them.
 is_refused_with_other_hooks() {
+    # what an empty answer leaves as it was has the source's path, which is not here
+    for case in "true|a-one.img" "printf ' \\n'|a-one.img"; do
+        printf '#!/bin/sh\n[ "$2 $3" = "migrate begin" ] || exit 0\n%s\n' "${case%|*}" | with_hook
+        refuses "${case##*|}"
+    done
     for case in "echo no room >&2; exit 7|no room" "exit 7|exit status 7" 'kill -9 $$|fatal signal 9' \
         "cat; echo trailing|Extra content" "echo '<domain><oops>'|oops" "echo '<pool/>'|expecting root" \
         "sed s/52:54:00:00:00:01/52:54:00:00:00:02/|does not match source" \
@@ -251,6 +271,27 @@ is_refused_with_other_hooks() {
         refuses "${case##*|}"
     done
     put_hook_back
+}
+
+# libvirt cleans up by itself when a hook of a later stage fails.
+is_refused_at_a_later_stage() {
+    start_server b
+    for stage in prepare start started; do
+        printf '#!/bin/sh\n[ "$2" != %s ] || { echo "not %s" >&2; exit 1; }\nexec %s "$@"\n' $stage $stage \
+            "/etc/libvirt/hooks/client" | with_hook
+        cp "$bin/gantry-libvirt-hook" "$nodes/b/etc/hooks/client"
+        refuses "not $stage"
+    done
+    put_hook_back
+    stop_server b
+}
+
+# The source's own wish for the target (--xml) is held against the same rules.
+is_refused_for_what_the_source_asks() {
+    start_server b
+    v a dumpxml one --migratable | sed 's/52:54:00:00:00:01/52:54:00:00:00:02/' >"$work/wish.xml"
+    refuses "does not match source" --xml "$work/wish.xml"
+    stop_server b
 }
 
 # A hook that is not run leaves the source's paths, which are not there on the target.
@@ -334,17 +375,36 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); time.sleep(
     mv "$work/qemu" "$nodes/b/etc/hooks/qemu"
 }
 
+has() { # FILE PART
+    grep -q -e "$2" "$1" || fail "no $2 in: $(cat "$1")"
+}
+
 arrives_with_every_edit() {
     start_server a
     start_server b
     before=$(last_count a one)
     migrate a b one --p2p || { cat "$work/err"; return 1; }
     v b dumpxml one >"$work/live.xml"
-    grep -q "images/b-one.img" "$work/live.xml"
-    grep -q "bridge='br-b'" "$work/live.xml"
-    grep -q "vcpupin vcpu='0' cpuset='1'" "$work/live.xml"
-    grep -q '<u:kept xmlns:u="urn:user" a="1"/>' "$work/live.xml"
-    grep -q 'node="b" hooks="dedicated-cpu volume network"' "$work/live.xml"
+    has "$work/live.xml" "images/b-one.img"
+    has "$work/live.xml" "bridge='br-b'"
+    has "$work/live.xml" "vcpupin vcpu='0' cpuset='1'"
+    has "$work/live.xml" '<u:kept xmlns:u="urn:user" a="1"/>'
+    has "$work/live.xml" "cache='writeback'.*discard='unmap'"
+    has "$work/live.xml" "slice type='storage' offset='0' size='67108864'"
+    has "$work/live.xml" "target dev='tap-b-one'"
+    has "$work/live.xml" ">$(uid b one)</v:uid>"
+    has "$work/live.xml" 'node="b" hooks="dedicated-cpu volume network identity"'
+    nsenter --net --target "$(daemon_of b)" ip link show tap-b-one >"$work/tap"
+    has "$work/tap" "master br-b"
+    # libvirt does not lead the persistent definition through the hook: it is made of the running one
+    v b dumpxml one --migratable >"$work/define.xml"
+    v b define "$work/define.xml"
+    v b dumpxml one --inactive >"$work/inactive.xml"
+    for edit in images/b-one.img "bridge='br-b'" "cpuset='1'" "cache='writeback'" "slice type" tap-b-one \
+        "$(uid b one)" 'node="b"'; do
+        has "$work/inactive.xml" "$edit"
+    done
+    v b undefine one # goes on running, as it came
     grep -q "hook-script" "$nodes/b/log/qemu/one.log"
     wait_until 10 grep -qa second "$nodes/b/log/one.log"
     first=$(grep -a second "$nodes/b/log/one.log" | head -n 1 | tr -dc '0-9\n')
@@ -378,6 +438,17 @@ goes_every_way() {
     migrate b a one --p2p
 }
 
+# The hook sees the machine's new name.
+goes_under_another_name() {
+    mv "$nodes/shared/b/contexts/one.json" "$nodes/shared/b/contexts/renamed.json"
+    migrate a b one --p2p --dname renamed || { cat "$work/err"; return 1; }
+    v b dumpxml renamed | grep -q "images/b-one.img"
+    same "$(v a list --all --name | grep -c . || true)" 0
+    mv "$nodes/shared/b/contexts/renamed.json" "$nodes/shared/b/contexts/one.json"
+    migrate b a renamed --p2p --dname one || { cat "$work/err"; return 1; }
+    v a dumpxml one | grep -q "images/a-one.img"
+}
+
 two_go_at_once() {
     machine two 2
     migrate a b one --p2p &
@@ -388,17 +459,20 @@ two_go_at_once() {
     v b dumpxml two | grep -q "images/b-two.img"
 }
 
-plan 12
+plan 15
 it "two daemons and a guest start" daemons_start
 it "is refused when there is no server" is_refused_without_a_server
 it "is refused with the hook's reason" is_refused_with_the_hooks_reason
 it "is refused by our own check before libvirt sees it" is_refused_by_our_own_check
 it "is refused when the server hangs" is_refused_when_the_server_hangs
 it "is refused when a hook does not behave" is_refused_with_other_hooks
+it "is refused at a later stage" is_refused_at_a_later_stage
+it "is refused for what the source asks" is_refused_for_what_the_source_asks
 it "is refused when the hook is not run" is_refused_when_the_hook_is_not_run
 it "is refused when server, hook or target are killed" is_refused_when_something_is_killed
 it "arrives with every edit, and the guest goes on" arrives_with_every_edit
 it "goes back and forth ten times" goes_back_and_forth
 it "goes tunnelled, driven by the client, and with its storage" goes_every_way
+it "goes under another name" goes_under_another_name
 it "two go at once" two_go_at_once
 finish

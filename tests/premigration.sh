@@ -216,6 +216,59 @@ large_and_hostile_definitions_are_refused() {
     kill "$(cat "$work/hookd.pid")"
 }
 
+# A client that stops in the middle holds up nobody, and learns after five seconds that it was too slow.
+a_client_that_dawdles_is_left() {
+    serve --context "$work/context.json" --exchanges 2
+    timeout 20 python3 - "$socket" <<'EOF' >"$work/dawdler" &
+import socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+connection.sendall(b"<domain><name>demo_")
+print(connection.recv(65536).decode())
+EOF
+    dawdler=$!
+    run_hook
+    cmp "$work/out.xml" "$work/want.xml"
+    wait $dawdler
+    contains "$(cat "$work/dawdler")" "<error>the client took too long</error>"
+    ended 1
+}
+
+# other UID: what that user gets
+other() {
+    cp "$hook" "$work/client"
+    chmod 755 "$work/client"
+    setpriv --reuid "$1" --regid "$1" --clear-groups "$work/client" x migrate begin - <"$work/domain.xml" 2>&1 || true
+}
+
+other_users_are_turned_away() {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    chmod 755 "$work"
+    serve --context "$work/context.json" --exchanges 2 --allow-uid 65533
+    contains "$(other 65534)" "Permission denied"
+    chmod 666 "$socket" # whoever gets that far is asked who it is
+    contains "$(other 65534)" "user 65534 may not use this socket"
+    contains "$(other 65533)" "/pods/prod/claim"
+    ended 1
+}
+
+people_try_hooks_on_files() {
+    "$bin/gantry" premigration apply --context "$work/context.json" --explain "$work/domain.xml" \
+        >"$work/out.xml" 2>"$work/err"
+    cmp "$work/out.xml" "$work/want.xml"
+    contains "$(cat "$work/err")" "disk-path: changes, since the machine's namespace"
+    contains "$(cat "$work/err")" '+     <disk type="file"><source file="/pods/prod/claim/disk.img"/></disk>'
+    contains "$(cat "$work/err")" "dedicated-cpu: does not apply: the context has no cpu.dedicated"
+    contains "$("$bin/gantry" premigration check "$work/domain.xml" "$work/want.xml")" "would be accepted"
+    sed 's,demo_web,other,' "$work/domain.xml" >"$work/other.xml"
+    if "$bin/gantry" premigration check "$work/domain.xml" "$work/other.xml" 2>"$work/err"; then
+        fail "another name was accepted"
+    fi
+    contains "$(cat "$work/err")" 'name of a running machine would change from "demo_web" to "other"'
+    contains "$("$bin/gantry" premigration bench --context "$work/context.json" --rounds 5 "$work/domain.xml")" \
+        "5 rounds: p50"
+}
+
 sixty_four_at_once_are_served() {
     serve --context "$work/context.json" --exchanges 64
     pids=
@@ -232,7 +285,7 @@ sixty_four_at_once_are_served() {
     ended 0
 }
 
-plan 19
+plan 22
 it "edits a definition and ends after one" edits_a_definition_and_ends_after_one
 it "answers unchanged with the feature gate off" answers_unchanged_with_the_gate_off
 it "serves many, each machine with its own context" serves_many_and_by_machine
@@ -251,5 +304,8 @@ it "leaves the marker of a migrated machine" leaves_the_marker_of_a_migrated_mac
 it "finds the socket beside itself" the_socket_may_lie_beside_the_hook
 it "replaces a stale socket, not a used one" a_stale_socket_is_replaced_and_a_used_one_is_not
 it "refuses large and hostile definitions" large_and_hostile_definitions_are_refused
+it "lets people try hooks on files" people_try_hooks_on_files
+it "leaves a client that dawdles" a_client_that_dawdles_is_left
+it "turns other users away" other_users_are_turned_away
 it "serves sixty-four at once" sixty_four_at_once_are_served
 finish

@@ -67,17 +67,19 @@ static int read_inputs(const struct tool *tool, struct inputs *inputs, struct er
 static void explain(void *arg, const char *hook, bool applied, struct dom *before, struct dom *after)
 {
     CLEANUP(buf) struct buf diff = BUF_INIT(DIFF_BYTES_MAX);
+    const struct chain_why *why = chain_why(hook);
 
     if (!applied) {
-        fprintf(stderr, "%s: does not apply\n", hook);
+        fprintf(stderr, "%s: does not apply: the context has no %s\n", hook,
+                why == NULL ? "facts for it" : why->needs);
         return;
     }
     CLEANUP(str) char *was = dom_format(before);
     CLEANUP(str) char *is = dom_format(after);
 
     line_diff(was, is, "  ", &diff);
-    fprintf(stderr, "%s: %s\n%s", hook, diff.len == 0 ? "changes nothing" : "changes",
-            buf_span(&diff).ptr);
+    fprintf(stderr, "%s: %s, since %s\n%s", hook, diff.len == 0 ? "changes nothing" : "changes",
+            why == NULL ? "a user's hook says so" : why->because, buf_span(&diff).ptr);
 }
 
 static int apply(const struct tool *tool, const char *path, struct error **err)

@@ -19,21 +19,48 @@ enum { HOOK_NAMES_MAX = 64 * 1024 };
 
 /* In the order in which they run.  They are independent of each other, but for "metadata", which tells
  * what the others did. */
+/* clang-format off */
 static const struct hook {
     const char *name; /* written into metadata and messages: never rename */
     bool (*applies)(const struct facts *facts, struct dom_node *domain);
     int (*edit)(const struct facts *facts, struct dom *dom, struct error **err);
+    struct chain_why why;
 } hooks[] = {
-    {"dedicated-cpu", cpu_applies, cpu_edit},
-    {"disk-path", disk_path_applies, disk_path_edit},
-    {"folder", folder_applies, folder_edit},
-    {"volume", volume_applies, volume_edit},
-    {"tap-name", tap_name_applies, tap_name_edit},
-    {"network", network_applies, network_edit},
-    {"mdev", mdev_applies, mdev_edit},
-    {"host-device", host_device_applies, host_device_edit},
-    {"identity", identity_applies, identity_edit},
+    {"dedicated-cpu", cpu_applies, cpu_edit,
+     {"the machine has host processors of its own, and these are the target's", "cpu.dedicated"}},
+    {"disk-path", disk_path_applies, disk_path_edit,
+     {"the machine's namespace, a part of its disks' paths, is another on the target",
+      "source.domainNamespace and another target.domainNamespace"}},
+    {"folder", folder_applies, folder_edit,
+     {"the machine's own files lie in another folder on the target",
+      "source.folder and another target.folder"}},
+    {"volume", volume_applies, volume_edit,
+     {"the target's volumes have paths, kinds and sizes of their own, and are driven in their own way",
+      "volumes with the name of a disk's alias"}},
+    {"tap-name", tap_name_applies, tap_name_edit,
+     {"on the target the taps of secondary networks are named by their network (VEP 111)",
+      "hashTapNames"}},
+    {"network", network_applies, network_edit,
+     {"the machine's networks are on other bridges or taps on the target",
+      "networks with a bridge or a tap"}},
+    {"mdev", mdev_applies, mdev_edit,
+     {"the target's vGPU has another UUID (VEP 109)", "gpus, and a host device in the definition"}},
+    {"host-device", host_device_applies, host_device_edit,
+     {"the target's PCI devices have other addresses", "hostDevices"}},
+    {"identity", identity_applies, identity_edit,
+     {"the instance has another UID on the target", "source.vmiUID and another target.vmiUID"}},
 };
+/* clang-format on */
+
+const struct chain_why *chain_why(const char *hook)
+{
+    static const struct chain_why metadata = {"the definition tells who edited it", "node"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(hooks); i++)
+        if (strcmp(hooks[i].name, hook) == 0)
+            return &hooks[i].why;
+    return strcmp(hook, "metadata") == 0 ? &metadata : NULL;
+}
 
 const char *const *chain_names(void)
 {

@@ -38,5 +38,13 @@ int chain_run_take(const struct chain *chain, struct dom *taken, char **out, str
 /* The names of the built-in hooks in their order, NULL at the end. */
 const char *const *chain_names(void);
 
+struct chain_why {
+    const char *because; /* why the hook edits: a clause */
+    const char *needs;   /* what a context must have for it */
+};
+
+/* Of a built-in hook; NULL for users'. */
+const struct chain_why *chain_why(const char *hook);
+
 /* The namespace of gantry's own mark in a definition's metadata. */
 #define CHAIN_METADATA_URI "urn:gantry:premigration:1"

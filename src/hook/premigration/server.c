@@ -28,7 +28,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128, REASON_BYTES_MAX = 2048, PIECE = 8 * 1024, EDITS_MAX = 4 };
+enum { BACKLOG = 128, REASON_BYTES_MAX = 2048, PIECE = 8 * 1024, EDITS_MAX = 4, PART_MS = 1000 };
 
 struct hook_server {
     struct hook_server_options options;
@@ -105,6 +105,28 @@ static int write_answer(int fd, const char *text, size_t len, struct deadline de
         len -= (size_t)done;
     }
     return 0;
+}
+
+/* Ends the answer and takes what the client sent behind its definition (a newline, say): a socket that is
+ * closed with something unread tells the client of a broken connection instead of the answer's end. */
+static void part(int fd, struct deadline deadline)
+{
+    char unread[256];
+    size_t left = PIECE;
+
+    if (shutdown(fd, SHUT_WR) == -1)
+        return;
+    while (left > 0) {
+        CLEANUP(error) struct error *late = NULL; /* it has had its answer */
+
+        if (wait_for(fd, POLLIN, deadline, &late) == -1)
+            return;
+        ssize_t got = read(fd, unread, sizeof(unread));
+        if (got == 0 || (got == -1 && errno != EINTR && errno != EAGAIN))
+            return;
+        if (got > 0)
+            left -= (size_t)got < left ? (size_t)got : left;
+    }
 }
 
 static int check_peer(const struct hook_server *server, int fd, struct error **err)
@@ -239,6 +261,7 @@ static enum outcome serve(struct exchange *x)
         log_warn_error(err, "answer not delivered");
         return OUTCOME_REFUSED;
     }
+    part(x->fd, deadline_after(PART_MS));
     return edited ? OUTCOME_EDITED : OUTCOME_REFUSED;
 }
 

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define DOMAIN(inside)                                                                             \
     "<domain type=\"kvm\">\n  <name>demo_web</name>\n"                                             \
@@ -316,6 +317,25 @@ TEST(users_programs_edit_or_refuse)
         if (out == NULL)
             CHECK(strstr(text, "hook \"20-program\"") != NULL);
     }
+}
+
+TEST(users_programs_have_no_network_no_files_and_no_powers)
+{
+    static const char program[] = "#!/bin/sh\n"
+                                  "touch /usr/gantry-was-here 2>/dev/null && exit 11\n"
+                                  "[ ! -e /root ] && [ ! -e /home ] && [ ! -e /run ] || exit 12\n"
+                                  "[ $(wc -l </proc/net/dev) -le 3 ] || exit 13\n"
+                                  "grep -q '^CapEff:.0*$' /proc/self/status || exit 14\n"
+                                  "[ $(ls -d /proc/[0-9]* | wc -l) -lt 10 ] || exit 15\n"
+                                  "sed s/none/unsafe/\n";
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(str) char *out = NULL;
+
+    if (access("/usr/bin/bwrap", X_OK) == -1)
+        test_skip("bubblewrap is not installed");
+    run_hook_file("20-program", program, 0755, &out, &err);
+    if (out == NULL || strstr(out, "cache=\"unsafe\"") == NULL)
+        test_fail(__FILE__, __LINE__, "%s", out == NULL ? error_format(err) : out);
 }
 
 TEST(refuses_hooks_that_are_not_understood_when_loading)
