@@ -30,6 +30,7 @@ struct hypervisor_listener {
     pthread_mutex_t lock;
     unsigned references;                            /* guarded by lock */
     void (*on_change)(void *arg, const char *name); /* guarded by lock; NULL: nobody any more */
+    void (*on_migrated)(void *arg, const char *name); /* guarded by lock; or NULL */
     void *arg;
 };
 
@@ -104,6 +105,7 @@ static void listener_silence(struct hypervisor_listener *listener)
 {
     LOCK_SCOPE(&listener->lock);
     listener->on_change = NULL;
+    listener->on_migrated = NULL;
 }
 
 int hypervisor_new(const struct hypervisor_options *options, struct hypervisor **out,
@@ -116,7 +118,10 @@ int hypervisor_new(const struct hypervisor_options *options, struct hypervisor *
     hypervisor->helper_dir = xstrdup(options->helper_dir);
     hypervisor->listener = xcalloc(1, sizeof(*hypervisor->listener));
     *hypervisor->listener = (struct hypervisor_listener){
-        .references = 1, .on_change = options->on_change, .arg = options->arg};
+        .references = 1,
+        .on_change = options->on_change,
+        .on_migrated = options->on_migrated,
+        .arg = options->arg};
     pthread_mutex_init(&hypervisor->listener->lock, NULL);
     pthread_mutex_init(&hypervisor->lock, NULL);
     *out = hypervisor;
@@ -169,6 +174,9 @@ static int on_event(virConnectPtr connection, virDomainPtr domain, int event, in
 
     log_debug("event: machine=%s event=%d detail=%d", virDomainGetName(domain), event, detail);
     LOCK_SCOPE(&listener->lock);
+    if (listener->on_migrated != NULL && event == VIR_DOMAIN_EVENT_STOPPED &&
+        detail == VIR_DOMAIN_EVENT_STOPPED_MIGRATED)
+        listener->on_migrated(listener->arg, virDomainGetName(domain));
     if (listener->on_change != NULL)
         listener->on_change(listener->arg, virDomainGetName(domain));
     return 0;

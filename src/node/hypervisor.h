@@ -31,6 +31,9 @@ struct hypervisor_options {
     const char *helper_dir; /* of gantry-libvirtd */
     /* The machine called NAME changed. */
     void (*on_change)(void *arg, const char *name);
+    /* The machine called NAME has left by live migration (or NULL): libvirt's event says so also where its
+     * hook is told no reason (9.0). */
+    void (*on_migrated)(void *arg, const char *name);
     void *arg;
 };
 

@@ -298,11 +298,12 @@ static int migrate(virDomainPtr domain, const struct live_order *order, struct e
         xasprintf("qemu+unix:///system?socket=" LIVE_RUN_DIR "/%s.virt", order->id);
     virTypedParameterPtr params = NULL;
     int count = 0, max = 0;
+    /* a guest that may run before all its memory is there cannot arrive paused */
     unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_PERSIST_DEST |
-                     VIR_MIGRATE_PAUSED | VIR_MIGRATE_UNSAFE | VIR_MIGRATE_ABORT_ON_ERROR |
+                     VIR_MIGRATE_UNSAFE | VIR_MIGRATE_ABORT_ON_ERROR |
                      (order->copied[0] != NULL ? VIR_MIGRATE_NON_SHARED_DISK : 0) |
                      (order->auto_converge ? VIR_MIGRATE_AUTO_CONVERGE : 0) |
-                     (order->post_copy ? VIR_MIGRATE_POSTCOPY : 0);
+                     (order->post_copy ? VIR_MIGRATE_POSTCOPY : VIR_MIGRATE_PAUSED);
 
     virTypedParamsAddString(&params, &count, &max, VIR_MIGRATE_PARAM_DEST_NAME, order->dest_name);
     add_sockets(&params, &count, &max, order);

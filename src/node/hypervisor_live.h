@@ -53,11 +53,12 @@ struct live_order {
     const char *const *copied; /* targets ("vda") of the disks whose data is copied; NULL-terminated */
     uint64_t bandwidth_mib;    /* a second; 0: no limit */
     uint64_t max_downtime_ms;  /* 0: libvirt's own */
-    bool auto_converge, post_copy;
+    bool auto_converge;
+    bool post_copy; /* hypervisor_live_post_copy may be called: the guest goes on by itself then */
 };
 
 /* Migrates; returns when it is over.  Success says that the source's machine is off and the target's
- * waits, paused.  A failure says nothing about where the machine is: look. */
+ * waits, paused, unless post-copy was allowed.  A failure says nothing about where the machine is: look. */
 int hypervisor_live_migrate(struct hypervisor *hypervisor, const struct live_order *order,
                             struct error **err);
 

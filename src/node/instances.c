@@ -58,7 +58,7 @@ static int start_machine(struct instances *instances, const json_t *vmi, const j
         return error_hint(err, "run ./bootstrap home");
     }
     if (machine_volumes(agent, vmi, &volumes, err) == -1 || dir_make(dir, 0700, err) == -1 ||
-        machine_note_uuid(dir, vmi, err) == -1)
+        machine_unmark_migrated(dir, err) == -1 || machine_note_uuid(dir, vmi, err) == -1)
         return -1;
     struct domain_input input = {
         .vmi = vmi,
@@ -270,6 +270,26 @@ static void on_change(void *arg, const char *name)
     controller_add(instances->controller, ns, underscore + 1);
 }
 
+/* Leaves KubeVirt's marker in the machine's folder: whoever finds a migration that was cut off sees whose
+ * state is the newer. */
+static void on_migrated(void *arg, const char *name)
+{
+    struct instances *instances = arg;
+    const char *underscore = strchr(name, '_');
+    CLEANUP(error) struct error *err = NULL;
+
+    if (underscore == NULL)
+        return;
+    CLEANUP(str) char *ns = xstrndup(name, (size_t)(underscore - name));
+    json_auto_t *vmi = kube_cache_get(instances->agent->instances, ns, underscore + 1);
+    if (vmi == NULL)
+        return;
+    CLEANUP(str) char *dir = machine_dir(instances->agent, vmi);
+    CLEANUP(str) char *path = path_join(dir, MACHINE_MIGRATED_MARKER);
+    if (file_write(path, "", 0, 0644, &err) == -1)
+        log_warn_error(err, "no marker of a migration");
+}
+
 int instances_start(struct agent *agent, struct instances **out, struct error **err)
 {
     CLEANUP(instances) struct instances *instances = xcalloc(1, sizeof(*instances));
@@ -279,6 +299,7 @@ int instances_start(struct agent *agent, struct instances **out, struct error **
     struct hypervisor_options options = {.dir = dir,
                                          .helper_dir = agent->runtime.helper_dir,
                                          .on_change = on_change,
+                                         .on_migrated = on_migrated,
                                          .arg = instances};
 
     instances->agent = agent;

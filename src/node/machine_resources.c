@@ -38,6 +38,15 @@ char *machine_dir(const struct agent *agent, const json_t *vmi)
     return xasprintf("%s/machines/%s", agent->dir, machine_uid(vmi));
 }
 
+int machine_unmark_migrated(const char *dir, struct error **err)
+{
+    CLEANUP(str) char *path = path_join(dir, MACHINE_MIGRATED_MARKER);
+
+    if (unlink(path) == -1 && errno != ENOENT)
+        return error_sys(err, errno, "cannot remove \"%s\"", path);
+    return 0;
+}
+
 const char *machine_uuid(const json_t *vmi)
 {
     const char *uuid = obj_str(vmi, "spec.domain.firmware.uuid", "");

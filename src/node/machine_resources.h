@@ -17,6 +17,12 @@ const char *machine_uid(const json_t *vmi);
 /* DIR/machines/UID: console.log, nvram.fd, empty disks.  Owned by the caller. */
 char *machine_dir(const struct agent *agent, const json_t *vmi);
 
+/* In that folder: its machine has left by live migration.  An empty file, as KubeVirt's. */
+#define MACHINE_MIGRATED_MARKER "migrated"
+
+/* Takes the marker away: the machine is, or will be, here. */
+int machine_unmark_migrated(const char *dir, struct error **err);
+
 /* Writes down in the machine's folder DIR which UUID it runs by, before it first does. */
 int machine_note_uuid(const char *dir, const json_t *vmi, struct error **err);
 

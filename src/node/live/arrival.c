@@ -18,9 +18,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID              "/proc/sys/kernel/random/boot_id"
+#define UNPRIVILEGED_SETTING "/proc/sys/vm/unprivileged_userfaultfd"
 
 /* One disk of the machine that comes, and what is there for it here. */
 struct place {
@@ -156,6 +158,21 @@ static int check_memory(const json_t *machine, struct error **err)
                            wanted, available);
 }
 
+int live_arrival_post_copy(struct error **err)
+{
+    CLEANUP(str) char *text = NULL;
+    CLEANUP(error) struct error *ignored = NULL; /* before Linux 5.2 there was no such setting */
+    CLEANUP(fd) int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+    if (fd == -1)
+        return error_sys(err, errno, "this kernel has no userfaultfd");
+    if (file_read(UNPRIVILEGED_SETTING, 16, &text, NULL, &ignored) == -1 ||
+        span_eq(span_trim(span_of(text)), span_of("1")))
+        return 0;
+    error_set(err, ERROR_UNSUPPORTED, "QEMU has no capabilities here, and vm.unprivileged_userfaultfd is 0");
+    return error_hint(err, "sysctl vm.unprivileged_userfaultfd=1");
+}
+
 int live_arrival_gather(struct live *live, const json_t *vmi, const json_t *says, json_t **facts,
                         json_t **copied, struct error **err)
 {
@@ -172,7 +189,7 @@ int live_arrival_gather(struct live *live, const json_t *vmi, const json_t *says
         "folder", obj_str(says, "folder", ""), "target", "domainNamespace", meta_ns(vmi), "vmiUID",
         meta_uid(vmi), "folder", dir, "volumes", "networks");
     if (check_memory(machine, err) == -1 || dir_make(dir, 0700, err) == -1 ||
-        machine_volumes(live->agent, vmi, &volumes, err) == -1)
+        machine_unmark_migrated(dir, err) == -1 || machine_volumes(live->agent, vmi, &volumes, err) == -1)
         return -1;
     json_auto_t *owned = volumes;
     json_array_foreach(obj_arr(machine, "disks"), i, disk)

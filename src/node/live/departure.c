@@ -16,6 +16,7 @@
 #include "node/hypervisor.h"
 #include "node/hypervisor_live.h"
 #include "node/live/internal.h"
+#include "node/live/message.h"
 #include "node/live/relay.h"
 #include "node/machine_resources.h"
 
@@ -29,7 +30,6 @@
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 enum {
-    COPIED_MAX = 256,
     NOTE_MS = 1000,
     DEFAULT_TIMEOUT_S = 150, /* KubeVirt's: a GiB, and without progress */
 };
@@ -180,17 +180,24 @@ static uint64_t bandwidth_mib(const json_t *policy)
     return bytes < (1 << 20) ? 1 : bytes >> 20;
 }
 
+/* The policy allows it and the target can. */
+static bool may_post_copy(const struct departure *departure)
+{
+    return obj_bool(departure->policy, "allowPostCopy", false) &&
+           obj_bool(departure->plan, "postCopy", false);
+}
+
 static void *departure_run(void *arg)
 {
     struct departure *departure = arg;
     struct live *live = departure->live;
     const json_t *list = obj_arr(departure->plan, "copied"), *target;
-    const char *copied[COPIED_MAX + 1] = {NULL};
+    const char *copied[LIVE_DISKS_MAX + 1] = {NULL};
     struct error *error = NULL;
     size_t i;
 
     json_array_foreach(list, i, target)
-        if (i < COPIED_MAX)
+        if (i < LIVE_DISKS_MAX)
             copied[i] = json_string_value(target);
     const struct live_order order = {
         .name = departure->domain,
@@ -200,7 +207,7 @@ static void *departure_run(void *arg)
         .bandwidth_mib = bandwidth_mib(departure->policy),
         .max_downtime_ms = (uint64_t)obj_int(departure->policy, "maxDowntimeMs", 0),
         .auto_converge = obj_bool(departure->policy, "allowAutoConverge", false),
-        .post_copy = obj_bool(departure->policy, "allowPostCopy", false),
+        .post_copy = may_post_copy(departure),
     };
     hypervisor_live_migrate(live->hypervisor, &order, &error);
     if (error != NULL)
@@ -293,7 +300,7 @@ static int judge(struct departure *departure, const json_t *progress, struct err
         return end(departure, "no progress for too long (progressTimeout)", err);
     if (whole_s <= 0 || now - departure->started_ms <= whole_s * 1000)
         return 0;
-    if (!obj_bool(policy, "allowPostCopy", false))
+    if (!may_post_copy(departure))
         return end(departure, "it takes too long (completionTimeoutPerGiB)", err);
     departure->post_copy = true;
     return hypervisor_live_post_copy(departure->live->hypervisor, departure->domain, err);

@@ -77,6 +77,10 @@ int live_refresh_trust(struct live *live, struct error **err);
  * of status.migrationState.migrationConfiguration.  *OUT belongs to the caller. */
 int live_policy(struct agent *agent, const json_t *vmi, json_t **out, struct error **err);
 
+/* Whether the KubeVirt object leaves the gate of the hooks on, under either name: it is, unless it is among
+ * disabledFeatureGates. */
+int live_gate(struct agent *agent, bool *on, struct error **err);
+
 /* --- send.c: the source ------------------------------------------------------------------------------ */
 
 int live_send_reconcile(struct live *live, const json_t *vmim, struct reconcile_result *result,
@@ -106,6 +110,10 @@ int live_receive_hooks(void *arg, const struct facts *facts, struct user_hooks *
  * the hooks' context, *COPIED the list of disks' targets whose data must come along. */
 int live_arrival_gather(struct live *live, const json_t *vmi, const json_t *says, json_t **facts,
                         json_t **copied, struct error **err);
+
+/* Whether a guest may run here before all its memory has come; ERROR_UNSUPPORTED or the system's error says
+ * what stands against it. */
+int live_arrival_post_copy(struct error **err);
 
 /* --- server.c: who dials us --------------------------------------------------------------------------- */
 

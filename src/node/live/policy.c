@@ -2,12 +2,15 @@
  * MigrationPolicy whose selectors name most labels of the instance and its namespace. */
 #include "base/error.h"
 #include "base/text.h"
+#include "hook/premigration/gate.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
 #include "node/agent.h"
 #include "node/live/internal.h"
 
 #include <string.h>
+
+enum { GATES_BYTES_MAX = 64 * 1024 };
 
 /* True if all that WANTED asks for is among LABELS; *COUNT grows by how many. */
 static bool matches(const json_t *wanted, const json_t *labels, size_t *count)
@@ -56,6 +59,32 @@ static int list_if_known(struct agent *agent, const struct kube_kind *kind, json
     error_clear(err);
     *out = json_array();
     return 0;
+}
+
+static void add_gates(const json_t *settings, const char *path, const char *value, struct buf *text)
+{
+    const json_t *gate;
+    size_t i;
+
+    json_array_foreach(obj_arr(settings, path), i, gate)
+        if (json_is_string(gate))
+            buf_printf(text, "%s%s=%s", text->len == 0 ? "" : ",", json_string_value(gate), value);
+}
+
+int live_gate(struct agent *agent, bool *on, struct error **err)
+{
+    CLEANUP(buf) struct buf text = BUF_INIT(GATES_BYTES_MAX);
+    json_t *list = NULL;
+
+    if (list_if_known(agent, &KIND_KUBEVIRT, &list, err) == -1)
+        return -1;
+    json_auto_t *owned = list;
+    const json_t *settings = json_array_get(owned, 0);
+    add_gates(settings, "spec.configuration.developerConfiguration.featureGates", "true", &text);
+    add_gates(settings, "spec.configuration.developerConfiguration.disabledFeatureGates", "false", &text);
+    if (buf_check(&text, err) == -1)
+        return error_wrap(err, "the KubeVirt object's feature gates");
+    return premigration_gate(text.len == 0 ? "" : buf_span(&text).ptr, on, err);
 }
 
 int live_policy(struct agent *agent, const json_t *vmi, json_t **out, struct error **err)

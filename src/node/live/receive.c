@@ -27,6 +27,7 @@
 #include "node/hypervisor_live.h"
 #include "node/live/channel.h"
 #include "node/live/internal.h"
+#include "node/live/message.h"
 #include "node/live/relay.h"
 #include "node/live/state.h"
 #include "node/machine_resources.h"
@@ -38,7 +39,6 @@
 #include <unistd.h>
 
 enum {
-    UUID_LEN = 36,
     LOOK_MS = 5000,
     BUSY_MS = 5000,
     BUSY_AGAIN_MS = 200,
@@ -275,26 +275,6 @@ static int keep_uuid(struct live *live, const json_t *vmi, const char *uuid, str
                       patch, NULL, err);
 }
 
-static bool is_socket_name(const char *id)
-{
-    return strlen(id) == UUID_LEN && strspn(id, "0123456789abcdef-") == UUID_LEN;
-}
-
-static int check_question(const json_t *question, struct error **err)
-{
-    static const char *const texts[] = {"id",      "node",          "namespace",    "name", "vmiUID",
-                                        "domain",  "machine.uuid",  "machine.type", "folder",
-                                        "machine.arch", "machine.machine"};
-    const char *text = NULL;
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (obj_need_str(question, texts[i], &text, err) == -1)
-            return error_wrap(err, "the source's question");
-    return is_socket_name(obj_str(question, "id", ""))
-               ? 0
-               : error_set(err, ERROR_INVALID, "the source's \"id\" is no UUID");
-}
-
 static void arrival_add(struct live *live, const char *migration_id, const char *id, const json_t *vmi,
                         const char *domain, const json_t *facts)
 {
@@ -332,18 +312,47 @@ static int check_readiness(struct live *live, const json_t *vmim, const json_t *
     return hypervisor_live_accept(live->hypervisor, MACHINE_EMULATOR, obj_obj(question, "machine"), err);
 }
 
+/* postCopy says whether it works here, postCopyReason why not. */
+static void tell_post_copy(json_t *answer)
+{
+    CLEANUP(error) struct error *why = NULL;
+    bool works = live_arrival_post_copy(&why) == 0;
+
+    obj_put_bool(answer, "postCopy", works);
+    if (!works) {
+        CLEANUP(str) char *text = error_format(why);
+
+        obj_put_str(answer, "postCopyReason", text);
+    }
+}
+
+/* Without its hooks this home cannot take a machine: only they know where its disks are here. */
+static int check_gate(struct live *live, struct error **err)
+{
+    bool on = true;
+
+    if (live_gate(live->agent, &on, err) == -1)
+        return -1;
+    if (on)
+        return 0;
+    error_set(err, ERROR_UNSUPPORTED,
+              "feature gate LibvirtHooksServerAndClient is off here: nobody would edit the machine's definition");
+    return error_hint(err, "take it out of the KubeVirt object's disabledFeatureGates");
+}
+
 static int prepare(struct live *live, const json_t *vmim, const json_t *question, json_t **answer,
                    struct error **err)
 {
     const char *migration_id = obj_str(vmim, "spec.receive.migrationID", "");
     json_t *vmi = NULL, *facts = NULL, *copied = NULL;
 
-    if (check_question(question, err) == -1 || get_instance(live, vmim, &vmi, err) == -1)
+    if (live_question_check(question, err) == -1 || get_instance(live, vmim, &vmi, err) == -1)
         return -1;
     json_auto_t *owned = vmi;
     CLEANUP(str) char *domain = domain_name(owned);
     arrival_end(live, migration_id); /* of an earlier try */
-    if (check_readiness(live, vmim, owned, domain, question, err) == -1 ||
+    if (check_gate(live, err) == -1 ||
+        check_readiness(live, vmim, owned, domain, question, err) == -1 ||
         live_arrival_gather(live, owned, question, &facts, &copied, err) == -1)
         return -1;
     json_auto_t *owned_facts = facts;
@@ -365,6 +374,7 @@ static int prepare(struct live *live, const json_t *vmim, const json_t *question
     arrival_add(live, migration_id, obj_str(question, "id", ""), owned, domain, owned_facts);
     *answer = obj_pack("{s:s,s:s,s:s,s:s,s:O}", "node", live->agent->name, "domain", domain, "namespace",
                        meta_ns(owned), "vmiUID", meta_uid(owned), "copied", owned_copied);
+    tell_post_copy(*answer);
     return 0;
 }
 

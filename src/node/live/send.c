@@ -30,6 +30,7 @@
 #include "node/live/channel.h"
 #include "node/live/departure.h"
 #include "node/live/internal.h"
+#include "node/live/message.h"
 #include "node/live/state.h"
 
 #include <stdlib.h>
@@ -262,11 +263,18 @@ static int synchronize(struct step *step, struct error **err)
                           : fail(live, step->vmim, step->vmi, why, err);
     }
     json_auto_t *owned = answer;
+    if (live_plan_check(owned, &why) == -1)
+        return fail(live, step->vmim, step->vmi, why, err);
     json_t *state = obj_pack(
         "{s:s,s:{s:s,s:s,s:s,s:s}}", "targetNode", obj_str(owned, "node", ""), "targetState", "node",
         obj_str(owned, "node", ""), "domainName", obj_str(owned, "domain", ""), "domainNamespace",
         obj_str(owned, "namespace", ""), "virtualMachineInstanceUID", obj_str(owned, "vmiUID", ""));
     departure_plan(live, step->vmim, step->domain, owned);
+    if (obj_bool(step->vmim, "status.migrationState.migrationConfiguration.allowPostCopy", false) &&
+        !obj_bool(owned, "postCopy", false))
+        agent_event(live->agent, &KIND_VMIM, step->vmim, true, "PostCopyUnavailable",
+                    "the guest will not run at the target before all its memory is there: %s",
+                    obj_str(owned, "postCopyReason", "the target did not say that it can"));
     return live_write(live, step->vmim, step->vmi, "TargetReady", state,
                       live_condition(step->vmim, "Ready", true, "TargetReady", NULL), err);
 }

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "node/live/channel.h"
 #include "node/live/internal.h"
+#include "node/live/message.h"
 #include "node/live/relay.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LISTENERS = 2, CALLERS_MAX = 256, ID_MAX = 253, ANSWER_MS = 10000 };
+enum { LISTENERS = 2, CALLERS_MAX = 256, ANSWER_MS = 10000 };
 
 struct server {
     struct live *live;
@@ -53,25 +54,22 @@ static int answer(struct live *live, int fd, struct error **err)
 {
     CLEANUP(live_channel) struct live_channel *channel = NULL;
     struct deadline deadline = deadline_after(LIVE_HELLO_MS);
-    const char *migration_id = "", *name = "";
+    struct live_hello hello;
     json_t *question = NULL;
 
     if (live_accept(live->folder, fd, deadline, &channel, err) == -1 ||
         live_receive(channel, &question, deadline, err) == -1)
         return -1;
     json_auto_t *owned = question;
-    if (obj_need_str(owned, "migrationID", &migration_id, err) == -1 ||
-        obj_need_str(owned, "channel", &name, err) == -1)
+    if (live_hello_read(owned, &hello, err) == -1)
         return -1;
-    if (strlen(migration_id) > ID_MAX)
-        return error_set(err, ERROR_INVALID, "a migration's ID of %zu bytes", strlen(migration_id));
-    if (str_eq(name, "sync")) {
-        json_auto_t *result = live_receive_answer(live, migration_id, owned);
+    if (str_eq(hello.channel, "sync")) {
+        json_auto_t *result = live_receive_answer(live, hello.migration_id, owned);
 
         return live_send(channel, result, deadline_after(ANSWER_MS), err);
     }
     CLEANUP(error) struct error *why = NULL;
-    if (answer_stream(live, &channel, migration_id, name, &why) == 0)
+    if (answer_stream(live, &channel, hello.migration_id, hello.channel, &why) == 0)
         return 0;
     CLEANUP(str) char *text = error_format(why);
     json_auto_t *refusal = obj_pack("{s:s}", "code", error_code_name(why->code));
