@@ -4,10 +4,10 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "data/dom.h"
 #include "hook/premigration/facts.h"
-#include "net/crypto.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ int tap_name_edit(const struct facts *facts, struct dom *dom, struct error **err
         struct dom_node *target = dom_first(nic, "target");
         CLEANUP(str) char *dev = target == NULL ? NULL : dom_attr(target, "dev");
         CLEANUP(str) char *network = edit_alias(nic);
-        unsigned char digest[CRYPTO_SHA256_SIZE];
+        unsigned char digest[SHA256_SIZE];
         char name[sizeof("tap") + TAP_HASH_DIGITS + 1];
 
         if (!is_ordinal_tap(dev))
@@ -65,7 +65,7 @@ int tap_name_edit(const struct facts *facts, struct dom *dom, struct error **err
             return error_set(err, ERROR_INVALID, "the interface of \"%s\" is on network \"%s\", "
                              "which the machine does not have here", dev, network);
 
-        crypto_sha256(network, strlen(network), digest);
+        sha256(network, strlen(network), digest);
         size_t len = (size_t)snprintf(name, sizeof(name), "tap");
         for (size_t i = 0; len < strlen("tap") + TAP_HASH_DIGITS; i++)
             len += (size_t)snprintf(name + len, sizeof(name) - len, "%02x", digest[i]);

@@ -28,7 +28,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128, REASON_BYTES_MAX = 2048, PIECE = 8 * 1024, EDITS_MAX = 4, PART_MS = 1000 };
+enum { BACKLOG = 128, REASON_BYTES_MAX = 2048, PIECE = 8 * 1024, EDITS_MAX = 2, PART_MS = 1000 };
 
 struct hook_server {
     struct hook_server_options options;

@@ -24,7 +24,7 @@ struct user_hooks;
 enum {
     HOOK_SERVER_READ_MS = 5000,     /* a request must be in by then */
     HOOK_SERVER_EXCHANGE_MS = 10000, /* and all be done by then */
-    HOOK_SERVER_CLIENTS_MAX = 256,  /* at once; more wait in the socket's queue */
+    HOOK_SERVER_CLIENTS_MAX = 16,   /* at once; more wait in the socket's queue */
 };
 
 struct hook_server_options {
