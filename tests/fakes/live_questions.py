@@ -34,7 +34,7 @@ CUSTOM = "<cpu mode='custom' match='exact'><model fallback='forbid'>%s</model>%s
 CASES = [
     ({"hostUUID": uuid}, "same host UUID"),
     ({"machine": "pc-q35-99.0"}, 'no machine type "pc-q35-99.0"'),
-    ({"arch": "vax"}, "vax"),
+    ({"arch": "vax"}, "this host has no machine type"),
     ({"type": "vmware"}, "vmware"),
     ({"cpu": CUSTOM % ("athlon-of-tomorrow", "")}, "athlon-of-tomorrow"),
     ({"cpu": CUSTOM % ("qemu64", "<feature policy='require' name='avx512f'/>")}, "no processor like"),
