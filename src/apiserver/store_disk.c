@@ -3,7 +3,7 @@
  *   meta(key, value)      'version': the newest resourceVersion, also of removed objects
  *                         'forgotten': changes up to this version are not in the history
  *   objects(id, resource, ns, name, uid, rv, labels, key, data)
- *   history(version, removed, resource, ns, name, uid, rv, labels, key, data, last)
+ *   history(version, removed, resource, ns, name, uid, rv, labels, key, data, last_key, last)
  *
  * `key` is 0 for plain JSON text in `data`, else the number of the key it is sealed with.  Labels
  * have a column of their own so that loading parses nothing else.  PRAGMA user_version holds the
@@ -69,7 +69,7 @@ static const char layout_2[] =
     "CREATE TABLE history("
     " version INTEGER PRIMARY KEY, removed INTEGER NOT NULL, resource TEXT NOT NULL,"
     " ns TEXT NOT NULL, name TEXT NOT NULL, uid TEXT NOT NULL, rv INTEGER NOT NULL, labels TEXT,"
-    " key INTEGER NOT NULL, data BLOB, last BLOB);"
+    " key INTEGER NOT NULL, data BLOB, last_key INTEGER NOT NULL, last BLOB);"
     "INSERT INTO meta SELECT 'forgotten', value FROM meta WHERE key = 'version';"
     "PRAGMA user_version = 2;";
 
@@ -204,7 +204,7 @@ static int prepare_all(struct disk *disk, struct error **err)
         prepare(disk, &disk->remove, "DELETE FROM objects WHERE id = ?1", err) == -1 ||
         prepare(disk, &disk->keep,
                 "INSERT INTO history SELECT ?1, ?2, resource, ns, name, uid, rv, labels, key,"
-                " CASE WHEN length(data) <= ?3 THEN data END, ?4 FROM objects WHERE id = ?5",
+                " CASE WHEN length(data) <= ?3 THEN data END, ?6, ?4 FROM objects WHERE id = ?5",
                 err) == -1)
         return -1;
     return prepare(disk, &disk->set_version, "UPDATE meta SET value = ?1 WHERE key = 'version'",
@@ -372,8 +372,9 @@ static int read_change(struct disk *disk, sqlite3_stmt *statement, struct disk_c
     if (sqlite3_column_int64(statement, 1) == 0 || change->old == NULL)
         return 0;
     row.version = change->version;
-    if (sqlite3_column_type(statement, 10) != SQLITE_NULL &&
-        read_object(disk, statement, &row, 10, &change->last, err) == 0)
+    row.key_id = sqlite3_column_int64(statement, 10); /* after a rotation that failed, another one */
+    if (sqlite3_column_type(statement, 11) != SQLITE_NULL &&
+        read_object(disk, statement, &row, 11, &change->last, err) == 0)
         return 0;
     object_unref(steal(&change->old));
     return *err == NULL ? 0 : -1;
@@ -389,8 +390,8 @@ int disk_load_history(struct disk *disk,
 
     if (read_number(disk, "SELECT value FROM meta WHERE key = 'forgotten'", &until, err) == -1 ||
         prepare(disk, &statement,
-                "SELECT version, removed, resource, ns, name, uid, rv, labels, key, data, last"
-                " FROM history ORDER BY version",
+                "SELECT version, removed, resource, ns, name, uid, rv, labels, key, data, last_key,"
+                " last FROM history ORDER BY version",
                 err) == -1)
         return -1;
     while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -480,7 +481,7 @@ static int write_object(struct disk *disk, sqlite3_stmt *statement, const char *
 /* Puts what OBJECT's version replaces into the history; LAST, unless its pointer is NULL, is the
  * last state of what is removed. */
 static int keep_old(struct disk *disk, const struct object *object, struct span last,
-                    struct error **err)
+                    int64_t last_key, struct error **err)
 {
     sqlite3_bind_int64(disk->keep, 1, (sqlite3_int64)object->rv);
     sqlite3_bind_int64(disk->keep, 2, last.ptr != NULL);
@@ -490,6 +491,7 @@ static int keep_old(struct disk *disk, const struct object *object, struct span 
     else
         sqlite3_bind_blob64(disk->keep, 4, last.ptr, last.len, SQLITE_STATIC);
     sqlite3_bind_int64(disk->keep, 5, object->row);
+    sqlite3_bind_int64(disk->keep, 6, last_key);
     int result = run(disk, disk->keep, "cannot keep an old version", err);
     sqlite3_clear_bindings(disk->keep);
     return result;
@@ -518,7 +520,7 @@ static int replace_row(struct disk *disk, const char *table, bool sealed,
 int disk_update(struct disk *disk, const char *table, bool sealed, const struct object *object,
                 struct error **err)
 {
-    if (keep_old(disk, object, (struct span){NULL, 0}, err) == -1)
+    if (keep_old(disk, object, (struct span){NULL, 0}, 0, err) == -1)
         return -1;
     return replace_row(disk, table, sealed, object, err);
 }
@@ -531,7 +533,7 @@ int disk_delete(struct disk *disk, const char *table, bool sealed, const struct 
     int64_t key_id;
 
     if (seal_object(disk, table, sealed, object, &cipher, &last, &key_id, err) == -1 ||
-        keep_old(disk, object, last, err) == -1)
+        keep_old(disk, object, last, key_id, err) == -1)
         return -1;
     sqlite3_bind_int64(disk->remove, 1, object->row);
     if (fault("store.write"))
@@ -602,7 +604,7 @@ int disk_rotate_key(struct disk *disk, struct error **err)
         return -1;
     /* Old versions that were sealed go with their key: who watches secrets lists them again. */
     if (reseal_rows(disk, err) == -1 ||
-        run_sql(disk, "UPDATE history SET data = NULL, last = NULL WHERE key != 0",
+        run_sql(disk, "UPDATE history SET data = NULL, last = NULL WHERE key != 0 OR last_key != 0",
                 "cannot forget sealed old versions", err) == -1 ||
         run(disk, disk->commit, "cannot commit the sealed objects", err) == -1) {
         disk_rollback(disk);

@@ -401,3 +401,23 @@ TEST(reviews_say_what_requests_get)
         CHECK_INT(obj_bool(b.json, "status.allowed", !cases[i].allowed), cases[i].allowed);
     }
 }
+
+TEST(a_right_to_one_name_is_a_right_to_list_and_watch_that_one)
+{
+    static const char *const all = "/api/v1/namespaces/team/configmaps";
+    CLEANUP(apiserver) struct apiserver *server = start_with_team("one-name");
+
+    give_rule(server, "ann",
+              "{\"apiGroups\":[\"\"],\"resources\":[\"configmaps\"],\"resourceNames\":[\"mine\"],"
+              "\"verbs\":[\"get\",\"list\",\"watch\"]}");
+    CLEANUP(str) char *mine = xasprintf("%s?fieldSelector=metadata.name%%3Dmine", all);
+    CLEANUP(str) char *watch = xasprintf("%s&watch=true&timeoutSeconds=1", mine);
+    CLEANUP(str) char *other = xasprintf("%s?fieldSelector=metadata.name%%3Dother", all);
+    CLEANUP(str) char *but = xasprintf("%s?fieldSelector=metadata.name!%%3Dmine", all);
+    CHECK_INT(as(server, "ann", "GET", mine, NULL, NULL), 200);
+    CHECK_INT(as(server, "ann", "GET", watch, NULL, NULL), 200);
+    CHECK_INT(as(server, "ann", "GET", all, NULL, NULL), 403);
+    CHECK_INT(as(server, "ann", "GET", other, NULL, NULL), 403);
+    CHECK_INT(as(server, "ann", "GET", but, NULL, NULL), 403);
+    CHECK_INT(as(server, "ann", "DELETE", mine, NULL, NULL), 403);
+}

@@ -116,3 +116,19 @@ TEST(who_asks_too_much_is_told_when_to_come_back)
     CHECK_INT(refused, 429);
     home_must(server, "GET", "/healthz", NULL, 200); /* as root */
 }
+
+TEST(probes_are_answered_when_callers_without_a_token_have_asked_too_much)
+{
+    CLEANUP(apiserver) struct apiserver *server = home_start("probes");
+    struct ask version = {.method = "GET", .path = "/version"};
+    struct ask probe = {.method = "GET", .path = "/readyz"};
+    int status = 200;
+
+    for (int i = 0; i < 400 && status != 429; i++) {
+        CLEANUP(answer) struct answer answer = home_ask(server, &version);
+        status = answer.status;
+    }
+    CHECK_INT(status, 429);
+    CLEANUP(answer) struct answer answer = home_ask(server, &probe);
+    CHECK_INT(answer.status, 200);
+}
