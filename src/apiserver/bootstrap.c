@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "data/obj.h"
 #include "kube/builtin.h"
 #include "kube/client.h"
@@ -19,11 +20,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_CRD_FILE = 4 * 1024 * 1024 };
+enum { MAX_CRD_FILE = 4 * 1024 * 1024, DEFINING_THREADS = 4 };
 
 /* Says which build made the definitions, so that a restart does not compare them all. */
 #define ANNOTATION_DIGEST "gantry.io/definition-digest"
@@ -150,17 +152,52 @@ static int load_dir(struct apiserver *server, const char *dir, struct error **er
     return result;
 }
 
+/* Our own definitions, made by several threads: they are large, and share nothing but commits. */
+struct defining {
+    struct apiserver *server;
+    atomic_size_t next;
+    pthread_mutex_t lock;
+    struct error *err; /* of the first that failed; guarded by lock */
+};
+
+static void *define_some(void *arg)
+{
+    struct defining *defining = arg;
+    size_t count = builtin_crd_count(), i;
+
+    while ((i = atomic_fetch_add(&defining->next, 1)) < count) {
+        struct error *err = NULL;
+        json_auto_t *crd = builtin_crd(i);
+        CLEANUP(str) char *name = xstrdup(meta_name(crd));
+        if (ensure_definition(defining->server, crd, &err) == 0)
+            continue;
+        error_wrap(&err, "definition \"%s\"", name);
+        LOCK_SCOPE(&defining->lock);
+        if (defining->err == NULL)
+            defining->err = steal(&err);
+        error_free(err);
+        return NULL;
+    }
+    return NULL;
+}
+
 static int ensure_definitions(struct apiserver *server, const char *crd_dir, struct error **err)
 {
-    json_t *crd;
+    struct defining defining = {.server = server, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct thread threads[DEFINING_THREADS] = {0};
+    int result = 0;
 
-    for (size_t i = 0; (crd = builtin_crd(i)) != NULL; i++) {
-        CLEANUP(str) char *name = xstrdup(meta_name(crd));
-        int result = ensure_definition(server, crd, err);
-        json_decref(crd);
-        if (result == -1)
-            return error_wrap(err, "definition \"%s\"", name);
+    for (size_t i = 0; i < DEFINING_THREADS && result == 0; i++)
+        result = thread_start(&threads[i], "defining", define_some, &defining, err);
+    for (size_t i = 0; i < DEFINING_THREADS; i++)
+        thread_join(&threads[i]);
+    if (result == 0 && defining.err != NULL) {
+        *err = steal(&defining.err);
+        result = -1;
     }
+    error_free(defining.err);
+    if (result == -1)
+        return -1;
     return crd_dir == NULL ? 0 : load_dir(server, crd_dir, err);
 }
 

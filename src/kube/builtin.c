@@ -34,6 +34,15 @@ json_t *builtin_crd(size_t i)
     return read_embedded(&embed_crds[i]);
 }
 
+size_t builtin_crd_count(void)
+{
+    size_t count = 0;
+
+    while (embed_crds[count].name != NULL)
+        count++;
+    return count;
+}
+
 static const char *const server_fields[] = {
     "uid",
     "resourceVersion",

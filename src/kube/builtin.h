@@ -23,6 +23,7 @@ json_t *builtin_definition(size_t i);
 /* The I-th CustomResourceDefinition to be created at start: Forklift's kinds, and at home also
  * KubeVirt's, CDI's and the network attachment's.  A new reference; NULL behind the last. */
 json_t *builtin_crd(size_t i);
+size_t builtin_crd_count(void);
 
 /* The write-time rules of a built-in kind that no schema can say, found by kube_type_new; they are
  * named in the definition's x-gantry-rules. */
