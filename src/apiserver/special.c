@@ -115,19 +115,21 @@ void special_finalize(struct call *call)
 
 /* --- Dispatch ------------------------------------------------------------------------------------------------ */
 
-/* "*": any.  VERBS are those that do something: a right to others must not become one to these. */
+/* "*": any.  VERBS are those that do something: a right to others must not become one to these.
+ * IS_STORED: of a stored object, so of a kind that is served in the version that is asked for. */
 static const struct {
     const char *group, *plural, *subresource, *verbs;
     void (*handle)(struct call *call);
+    bool is_stored;
 } handlers[] = {
-    {"", "pods", "log", "get", special_log},
-    {"", "pods", "exec", "get create", special_exec},
-    {"", "serviceaccounts", "token", "create", special_token},
-    {"", "namespaces", "finalize", "update", special_finalize},
-    {"authentication.k8s.io", "*", "", "create", special_review},
-    {"authorization.k8s.io", "*", "", "create", special_review},
-    {VM_GROUP, "virtualmachineinstances", "console", "get", special_vm_console},
-    {VM_GROUP, "*", "*", "update", special_vm_action},
+    {"", "pods", "log", "get", special_log, true},
+    {"", "pods", "exec", "get create", special_exec, true},
+    {"", "serviceaccounts", "token", "create", special_token, true},
+    {"", "namespaces", "finalize", "update", special_finalize, true},
+    {"authentication.k8s.io", "*", "", "create", special_review, false},
+    {"authorization.k8s.io", "*", "", "create", special_review, false},
+    {VM_GROUP, "virtualmachineinstances", "console", "get", special_vm_console, false},
+    {VM_GROUP, "*", "*", "update", special_vm_action, false},
 };
 
 static bool has_verb(const char *verbs, const char *verb)
@@ -161,6 +163,8 @@ bool handle_special(struct call *call)
             (!str_eq(handlers[i].subresource, "*") &&
              !str_eq(handlers[i].subresource, call->subresource)))
             continue;
+        if (handlers[i].is_stored && call->served == NULL)
+            return false;
         if (has_verb(handlers[i].verbs, call->verb))
             handlers[i].handle(call);
         else

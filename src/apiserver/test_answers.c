@@ -371,3 +371,19 @@ TEST(values_that_are_too_large_are_refused_by_field)
     CHECK_STR(note_causes, "FieldValueTooLong metadata.annotations Too long: may not be more than "
                            "262144 bytes\n");
 }
+
+TEST(subresources_of_a_version_that_is_not_served_are_not_found)
+{
+    static const struct {
+        const char *method, *path;
+    } cases[] = {
+        {"GET", "/api/v0/namespaces/default/pods/p/exec?command=ls"},
+        {"GET", "/api/v0/namespaces/default/pods/p/log"},
+        {"POST", "/api/v0/namespaces/default/serviceaccounts/default/token"},
+        {"PUT", "/api/v0/namespaces/default/finalize"},
+    };
+    CLEANUP(apiserver) struct apiserver *server = home_start("no-version");
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        home_must(server, cases[i].method, cases[i].path, "{}", 404);
+}
