@@ -112,7 +112,7 @@ TEST(keeps_a_lease_alive_that_would_be_forgotten)
 
     stage_init(&stage);
     CHECK(fake_vcenter_set_fault(stage.fake, "lease-short"));
-    fake_vcenter_set_latency(stage.fake, 2); /* before each answer, and each grain */
+    fake_vcenter_set_latency(stage.fake, 3); /* before each answer, and each grain */
     stage.export.disk = "2001";              /* 1,120 grains */
     stage.export.keep_ms = 50;
     CHECK_OK(export_to_file(&stage, &err), err);
@@ -128,9 +128,9 @@ TEST(says_so_when_the_lease_is_lost)
 
     stage_init(&stage);
     CHECK(fake_vcenter_set_fault(stage.fake, "lease-short"));
-    fake_vcenter_set_latency(stage.fake, 2);
+    fake_vcenter_set_latency(stage.fake, 3);
     stage.export.disk = "2001";
-    stage.export.keep_ms = 5000; /* too late */
+    stage.export.keep_ms = 9000; /* too late */
     CHECK(export_to_file(&stage, &err) == -1); /* by the connection or the lease, as it happens */
     CHECK(strstr(err->msg, "export of disk 2001") != NULL);
     CHECK_INT(fake_vcenter_leases(stage.fake).completed, 0);

@@ -16,7 +16,7 @@
  *   file-cut             /folder breaks the connection in the middle of a body
  *   export-refused       a lease ends in an error instead of becoming ready
  *   export-cut           the connection breaks in the middle of an exported disk
- *   lease-short          a lease is forgotten after 1.5 s without a word
+ *   lease-short          a lease is forgotten after 3 s without a word
  *   no-permission        CreateSnapshot_Task is refused with NoPermission */
 #include "fake.h"
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_LEASE_MS = 1500 };
+enum { SHORT_LEASE_MS = 3000 };
 
 struct fake_lease *fake_find_lease(struct fake_vcenter *fake, const char *id)
 {
