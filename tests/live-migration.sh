@@ -16,7 +16,7 @@ requires python3 "it asks as another home"
 requires as "the guest is assembled"
 [ -x "$bin/gantryd" ] || skip_all "gantryd is not built"
 
-rounds=${ROUNDS:-2} # there and back
+rounds=${ROUNDS:-1} # there and back
 faults_a= faults_b=
 echo none >"$work/guest"
 echo 0 >"$work/number"
