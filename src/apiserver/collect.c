@@ -172,10 +172,28 @@ static void visit_dependent(struct collection *c, struct owner *owner, const str
     }
 }
 
+/* False if OBJECT certainly names none of the owners: most objects name others, and need not be
+ * parsed to see that. */
+static bool may_depend(const struct collection *c, const struct object *stored)
+{
+    enum { FEW = 16 };
+    const char *refs = strstr(stored->text, "\"ownerReferences\"");
+    const char *uid;
+    size_t pos = 0;
+    void *ignored = NULL;
+
+    if (refs == NULL || map_count(c->uids) > FEW)
+        return refs != NULL;
+    while ((uid = map_next(c->uids, &pos, &ignored)) != NULL)
+        if (strstr(refs, uid) != NULL)
+            return true;
+    return false;
+}
+
 static void visit_object(struct collection *c, const struct served *served,
                          const struct object *stored)
 {
-    if (strstr(stored->text, "\"ownerReferences\"") == NULL)
+    if (!may_depend(c, stored))
         return;
     json_auto_t *object = object_parse(stored);
     json_t *refs = obj_arr(object, "metadata.ownerReferences");

@@ -29,6 +29,8 @@ enum {
     EXPIRE_EVERY_MS = 60 * 1000,
     RETRY_MS = 200,       /* a namespace or definition that something still holds */
     MAX_RETRY_MS = 5000,
+    WALK_SHARE = 20,      /* walks over all objects take at most one of so many parts of the time */
+    MAX_PAUSE_MS = 5000,  /* but what is removed takes its dependents along after this at the latest */
     MAX_CERT_BYTES = 64 * 1024,
 };
 
@@ -180,13 +182,15 @@ static void note_everything(struct housekeeping *housekeeping)
     }
 }
 
-/* Waits for notes, and takes them together with those that were not finished. */
-static bool take_notes(struct housekeeping *housekeeping, struct deadline until,
-                       struct note_list *notes, unsigned *era)
+/* Waits for notes, not before EARLIEST, and takes them together with those that were not finished. */
+static bool take_notes(struct housekeeping *housekeeping, struct deadline earliest,
+                       struct deadline until, struct note_list *notes, unsigned *era)
 {
     LOCK_SCOPE(&housekeeping->lock);
     bool timed_out = false;
 
+    while (!housekeeping->stopping && !deadline_is_over(earliest))
+        cond_wait(&housekeeping->wake, &housekeeping->lock, earliest);
     if (housekeeping->waiting.len > 0 && housekeeping->retry_ms < deadline_left_ms(until))
         until = deadline_after(housekeeping->retry_ms);
     while (housekeeping->notes.len == 0 && !housekeeping->stopping && !timed_out)
@@ -232,17 +236,20 @@ static void *housekeeping_main(void *arg)
 {
     struct housekeeping *housekeeping = arg;
     struct note_list notes = {0};
-    struct deadline expire = deadline_after(EXPIRE_EVERY_MS);
+    struct deadline expire = deadline_after(EXPIRE_EVERY_MS), earliest = deadline_after(0);
     unsigned era = 0;
 
     note_everything(housekeeping);
     expire_events(housekeeping->server); /* who is started every day would keep them for ever */
-    while (take_notes(housekeeping, expire, &notes, &era)) {
+    while (take_notes(housekeeping, earliest, expire, &notes, &era)) {
+        int64_t started_ms = time_mono_ms();
         pthread_mutex_lock(&housekeeping->working);
         if (notes.len > 0 && is_now(housekeeping, era))
             collect(housekeeping->server, &notes, &housekeeping->waiting);
         pthread_mutex_unlock(&housekeeping->working);
         note_list_free_all(&notes);
+        int64_t pause_ms = (time_mono_ms() - started_ms) * WALK_SHARE;
+        earliest = deadline_after(pause_ms < MAX_PAUSE_MS ? pause_ms : MAX_PAUSE_MS);
         if (deadline_is_over(expire)) {
             expire_events(housekeeping->server);
             expire = deadline_after(EXPIRE_EVERY_MS);
