@@ -126,6 +126,11 @@ bool filter_matches(const struct filter *filter, const struct object *object)
     return filter->fields == NULL || fields_match(filter, object);
 }
 
+const char *filter_exact_label(const struct filter *filter, const char *label)
+{
+    return selector_exact(filter->labels, label);
+}
+
 bool filter_is_everything(const struct filter *filter)
 {
     return filter->name == NULL && filter->fields == NULL &&

@@ -18,6 +18,9 @@ struct filter *filter_new(struct call *call);
 void filter_free(struct filter *filter);
 
 bool filter_matches(const struct filter *filter, const struct object *object);
+/* The value of LABEL that all objects have which the filter matches, or NULL if it asks for none. */
+const char *filter_exact_label(const struct filter *filter, const char *label);
+
 bool filter_is_everything(const struct filter *filter);
 
 DEFINE_CLEANUP(filter, struct filter *, filter_free)

@@ -1,6 +1,7 @@
 /* get and list. */
 #include "apiserver/call.h"
 #include "apiserver/filter.h"
+#include "apiserver/label_index.h"
 #include "apiserver/server.h"
 
 #include "base/error.h"
@@ -265,8 +266,12 @@ static int list(struct call *call, struct list_options *options)
 
     if (filter == NULL || read_list_options(call, options) == -1)
         return -1;
-    if (store_list(call->served->table, *call->ns == '\0' ? NULL : call->ns, options->after,
-                   &options->version, &all, &err) == -1) {
+    const char *ns = *call->ns == '\0' ? NULL : call->ns;
+    const char *value = filter_exact_label(filter, LABEL_INDEXED);
+    if (value != NULL && options->version == 0 && *options->after == '\0')
+        store_list_labelled(call->served->table, ns, value, &options->version, &all);
+    else if (store_list(call->served->table, ns, options->after, &options->version, &all, &err) ==
+             -1) {
         if (err->code == ERROR_EXPIRED && *options->after != '\0')
             return fail(&call->failure, 410, "Expired",
                         "The provided continue parameter is too old to display a consistent list "

@@ -61,6 +61,10 @@ uint64_t store_table_version(struct store_table *table);
 int store_list(struct store_table *table, const char *ns, const char *after, uint64_t *version,
                struct object_list *out, struct error **err);
 
+/* The same of the objects of NS (NULL: all) whose label LABEL_INDEXED is VALUE, as they are now. */
+void store_list_labelled(struct store_table *table, const char *ns, const char *value,
+                         uint64_t *version, struct object_list *out);
+
 /* One write.  OLD is the version it is based on: the one in the store must be the same, otherwise
  * ERROR_CONFLICT (ERROR_EXISTS when a new object is there already, ERROR_NOT_FOUND when a changed
  * one is gone).  VALUE is the new object (its resourceVersion is filled in); with REMOVE the last

@@ -2,6 +2,7 @@
 
 #define LOG_COMPONENT "store"
 
+#include "apiserver/label_index.h"
 #include "apiserver/sorted.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -26,7 +27,8 @@ struct store_table {
     char *name;
     bool sealed;
     bool changed;                 /* in the group that is being applied; writer only */
-    struct sorted objects;        /* guarded by memory->lock, also the next two */
+    struct sorted objects;        /* guarded by memory->lock, also the next three */
+    struct label_index by_label;  /* of what is in objects */
     struct history_event *oldest; /* borrowed: memory's list holds it */
     struct history_event *newest; /* a reference; a mark without an event at first */
     _Atomic uint64_t forgotten;   /* versions up to this one are not in the history */
@@ -144,6 +146,7 @@ static void table_free(void *arg)
 {
     struct store_table *table = arg;
 
+    label_index_reset(&table->by_label);
     sorted_reset(&table->objects);
     event_unref(table->newest);
     watch_list_reset(&table->watches);
@@ -206,7 +209,12 @@ bool memory_table_is_sealed(const struct store_table *table)
 
 void memory_load(struct store_table *table, struct object *object)
 {
-    object_unref(sorted_put(&table->objects, object));
+    struct object *old = sorted_put(&table->objects, object);
+
+    if (old != NULL)
+        label_index_remove(&table->by_label, old);
+    label_index_add(&table->by_label, object);
+    object_unref(old);
 }
 
 void memory_forget(struct store_table *table, uint64_t version)
@@ -281,6 +289,10 @@ void memory_apply(struct store_table *table, enum store_event_type type, struct 
         event.old = sorted_remove(&table->objects, object->key);
     else
         event.old = sorted_put(&table->objects, object_ref(object));
+    if (event.old != NULL)
+        label_index_remove(&table->by_label, event.old);
+    if (type != STORE_DELETED)
+        label_index_add(&table->by_label, object);
     append(table, &event);
     if (!table->changed) {
         table->changed = true;
@@ -397,6 +409,18 @@ int store_list(struct store_table *table, const char *ns, const char *after, uin
     if (*version == 0)
         *version = now;
     return result;
+}
+
+void store_list_labelled(struct store_table *table, const char *ns, const char *value,
+                         uint64_t *version, struct object_list *out)
+{
+    CLEANUP(str) char *prefix = make_prefix(ns);
+    struct memory *memory = table->memory;
+
+    pthread_rwlock_rdlock(&memory->lock);
+    *version = memory_version(memory);
+    label_index_collect(&table->by_label, value, prefix, out);
+    pthread_rwlock_unlock(&memory->lock);
 }
 
 /* --- Watching ----------------------------------------------------------------------------------- */

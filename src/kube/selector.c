@@ -327,6 +327,16 @@ bool selector_matches(const struct selector *selector, const json_t *labels)
     return true;
 }
 
+const char *selector_exact(const struct selector *selector, const char *key)
+{
+    for (size_t i = 0; i < selector->terms.len; i++) {
+        const struct term *term = &selector->terms.ptr[i];
+        if (term->op == OP_IN && term->values.len == 1 && str_eq(term->key, key))
+            return term->values.ptr[0];
+    }
+    return NULL;
+}
+
 bool selector_is_everything(const struct selector *selector)
 {
     return selector->terms.len == 0;

@@ -34,6 +34,9 @@ bool selector_matches(const struct selector *selector, const json_t *labels);
 
 bool selector_is_everything(const struct selector *selector);
 
+/* The value that KEY must have, or NULL if it may have several or none. */
+const char *selector_exact(const struct selector *selector, const char *key);
+
 /* As text that selector_parse reads.  Owned by the caller. */
 char *selector_format(const struct selector *selector);
 

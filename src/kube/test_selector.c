@@ -13,6 +13,22 @@ static bool matches(const char *text, const json_t *labels)
     return selector_matches(selector, labels);
 }
 
+TEST(tells_the_one_value_that_a_label_must_have)
+{
+    static const struct {
+        const char *text, *value;
+    } cases[] = {
+        {"", NULL},          {"vm=7", "7"},        {"a=b,vm=7,c", "7"}, {"vm in (7)", "7"},
+        {"vm in (7,8)", NULL}, {"vm!=7", NULL},    {"vm", NULL},        {"vmx=7", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(error) struct error *err = NULL;
+        CLEANUP(selector) struct selector *selector = selector_parse(cases[i].text, &err);
+        CHECK_STR(selector_exact(selector, "vm"), cases[i].value);
+    }
+}
+
 TEST(label_selectors_match)
 {
     static const struct {
