@@ -12,14 +12,14 @@
 #include "inventory/feed.h"
 #include "inventory/routes.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A row keeps what the collector put, to compare the next put with, and what is served: the same
- * with revision, link and validation's result. */
+/* A row keeps what is served: what the collector put with revision, link and validation's result.
+ * Its values are shared with the collector's own objects. */
 struct row {
     char *id;
-    json_t *collected; /* frozen */
     json_t *validated; /* fields, or NULL */
     json_t *served;    /* frozen */
     uint64_t revision;
@@ -55,7 +55,6 @@ static void row_free(void *arg)
     struct row *row = arg;
 
     free(row->id);
-    json_decref(row->collected);
     json_decref(row->validated);
     json_decref(row->served);
     free(row);
@@ -103,12 +102,44 @@ void model_free(struct model *model)
     free(model);
 }
 
-/* Replaces what is served, after any of its parts changed, and tells who listens. */
+/* The keys that are added to what a collector put. */
+static const char *const added_keys[] = {"revision", "selfLink", "concerns", "revisionValidated",
+                                         "policyVersion"};
+
+static bool is_added(const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(added_keys); i++)
+        if (str_eq(added_keys[i], key))
+            return true;
+    return false;
+}
+
+/* True if SERVED is made of OBJECT. */
+static bool is_made_of(const json_t *served, const json_t *object)
+{
+    const char *key;
+    json_t *value;
+    size_t count = 0;
+
+    json_object_foreach((json_t *)(uintptr_t)served, key, value)
+    {
+        if (is_added(key))
+            continue;
+        const json_t *other = json_object_get(object, key);
+        if (other != value && (other == NULL || !json_equal(value, other)))
+            return false;
+        count++;
+    }
+    return count == json_object_size(object);
+}
+
+/* Replaces what is served by COLLECTED, which may be what was served, with what is added to it; and
+ * tells who listens. */
 static void build_served(const struct model *model, const char *kind, struct row *row,
-                         bool by_validation)
+                         const json_t *collected, bool by_validation)
 {
     const char *plural = model->type ? route_plural(model->type, kind) : NULL;
-    json_t *served = json_copy(row->collected); /* shallow: values are frozen */
+    json_t *served = json_copy((json_t *)(uintptr_t)collected); /* shallow: values are frozen */
 
     json_object_set_new(served, "revision", json_integer((json_int_t)row->revision));
     if (plural != NULL) {
@@ -145,6 +176,11 @@ static struct table *need_table(struct model *model, const char *kind)
     return table;
 }
 
+static const char *row_name(const struct row *row)
+{
+    return obj_str(row->served, "name", "");
+}
+
 bool model_put(struct model *model, const char *kind, const json_t *object)
 {
     const char *id = obj_str(object, "id", NULL);
@@ -156,19 +192,18 @@ bool model_put(struct model *model, const char *kind, const json_t *object)
         return false;
     if (row != NULL) {
         row->round = model->round;
-        if (json_equal(row->collected, object))
+        if (is_made_of(row->served, object))
             return false;
     } else {
         row = xcalloc(1, sizeof(*row));
         row->id = xstrdup(id);
         map_put(table->rows, id, row);
     }
-    json_decref(row->collected);
-    row->collected = obj_copy(object);
     row->round = model->round;
     row->revision++;
-    build_served(model, kind, row, false);
-    table->names_stale = true;
+    table->names_stale = table->names_stale || row->served == NULL ||
+                         !str_eq(row_name(row), obj_str(object, "name", ""));
+    build_served(model, kind, row, object, false);
     model->changed = true;
     return true;
 }
@@ -210,7 +245,7 @@ bool model_put_validation(struct model *model, const char *vm_id, int64_t revisi
     json_incref(fields);
     json_decref(row->validated);
     row->validated = fields;
-    build_served(model, "VM", row, true);
+    build_served(model, "VM", row, row->served, true);
     return true;
 }
 
@@ -281,11 +316,6 @@ json_t *model_list_problems(struct model *model)
     return list;
 }
 
-static const char *row_name(const struct row *row)
-{
-    return obj_str(row->collected, "name", "");
-}
-
 static int compare_names(const void *a, const void *b)
 {
     const struct row *const *x = a, *const *y = b;
@@ -345,7 +375,7 @@ static int find_named(struct table *table, const char *kind, const char *name, s
 
             if (!str_eq(row_name(row), wanted[i]))
                 break;
-            if (i > 0 && !path_ends_with(obj_str(row->collected, "path", ""), name))
+            if (i > 0 && !path_ends_with(obj_str(row->served, "path", ""), name))
                 continue;
             if (*out != NULL)
                 return error_set(err, ERROR_INVALID,

@@ -29,11 +29,13 @@ void machine_free(struct machine *machine)
         free(machine->nics.ptr[i].model);
     }
     machine_disk_list_reset(&machine->disks);
+    str_list_free_all(&machine->static_ips);
     machine_nic_list_reset(&machine->nics);
     free(machine->id);
     free(machine->name);
     free(machine->uuid);
     free(machine->os);
     free(machine->timezone);
+    free(machine->host_id);
     free(machine);
 }

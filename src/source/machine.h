@@ -23,6 +23,7 @@ struct machine_disk {
     uint64_t capacity_bytes;
     enum machine_bus bus;
     bool shared;
+    bool raw_device;  /* a LUN that the source's hypervisor passes through */
     char *serial;     /* that the guest sees, at most 20 letters, digits and '-'; or NULL */
     char *access;     /* how it will be read and why, for people, or NULL */
     bool cold_only;   /* it can be read so while the machine is off, but not of a snapshot */
@@ -51,11 +52,15 @@ struct machine {
     bool knows_tpm; /* a machine without one must not get one */
     bool nested;    /* its guest runs machines itself */
     char *timezone; /* of its clock, or NULL */
+    char *host_id;  /* of the source, which reads its disks; NULL: copies are not counted by host */
     uint32_t sockets, cores, threads;
     uint64_t memory_bytes;
     bool powered_on; /* when it was described; false where there is no power (can_power) */
     struct machine_disk_list disks;
     struct machine_nic_list nics;
+    /* What the guest's NICs were told by hand, "MAC:ip:ADDRESS[,GATEWAY[,PREFIX[,DNS...]]]" as
+     * virt-v2v's --mac takes it; IPv4 first. */
+    struct str_list static_ips;
 };
 
 struct machine *machine_new(void);

@@ -32,7 +32,8 @@ struct source_config {
 
 /* Where a collector puts what it finds.  KIND is the model's name ("VM", "Network", "Disk",
  * "Storage", ...), OBJECT has the keys of the inventory's REST answers (at least "id" and "name";
- * revision and selfLink are added by the inventory) and is borrowed.  Objects that did not change
+ * revision, selfLink and what validation says are added by the inventory); it is borrowed, and what
+ * its values consist of is frozen from then on, because the inventory shares it.  Objects that did not change
  * may be put again: the inventory compares.  All functions may be called from any thread. */
 struct source_sink {
     void *arg;
@@ -135,6 +136,7 @@ struct source_ops {
     bool needs_conversion; /* guests must be converted for KVM */
     bool can_warm;
     bool can_power; /* false: power, snapshots are never called */
+    bool has_hosts; /* machines lie on hosts (machine->host_id), each of which copies so many disks */
 
     /* Checks the configuration's form and makes the source; no long waits. */
     int (*open)(const struct source_config *config, struct source **out, struct error **err);
@@ -142,6 +144,11 @@ struct source_ops {
 
     /* Connects and logs in, for the condition ConnectionTestSucceeded. */
     int (*test)(struct source *source, struct cancel *cancel, struct error **err);
+
+    /* Pushes what the account is not allowed to do though migrations need it, owned; NULL where
+     * nobody can tell. */
+    int (*list_missing)(struct source *source, struct str_list *missing, struct cancel *cancel,
+                        struct error **err);
 
     /* Reads everything, then follows changes until CANCEL is requested (ERROR_CANCELED). */
     int (*collect)(struct source *source, const struct source_sink *sink, struct cancel *cancel,

@@ -1,10 +1,17 @@
+#define LOG_COMPONENT "vsphere"
+
 #include "source/vsphere/collect.h"
 
 #include "base/array.h"
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "base/time.h"
 #include "source/source.h"
+#include "source/vsphere/internal.h"
+#include "source/vsphere/tags.h"
 #include "source/vsphere/tree.h"
 #include "source/vsphere/vim.h"
 
@@ -20,7 +27,12 @@ enum {
     WAIT_S = 60,      /* the server answers with nothing after that */
     CALL_MS = 600000, /* a batch may take long to come */
     VERSION_MAX = 256,
+    RESUMES_MAX = 5,         /* tries after a lost connection; then everything is read again */
+    RESUME_MIN_MS = 250,
+    TAGS_MS = 5 * 60 * 1000, /* between two readings of tags */
 };
+
+#define TAGS_NAME "tags"
 
 /* clang-format off */
 static const struct {
@@ -106,9 +118,33 @@ static void destroy_collector(struct vim *vim, const char *collector)
 }
 
 struct following {
+    struct vsphere_source *vsphere;
     struct vsphere_tree *tree;
     const struct source_sink *sink;
+    struct deadline tags_due;
+    bool has_no_tags; /* the server cannot tell of any */
 };
+
+/* A failure is a problem of the inventory and no reason to read everything again. */
+static void read_tags(struct following *following, struct cancel *cancel)
+{
+    CLEANUP(error) struct error *failure = NULL;
+    json_auto_t *by_vm = NULL;
+
+    if (following->has_no_tags || !deadline_is_over(following->tags_due))
+        return;
+    following->tags_due = deadline_after(TAGS_MS);
+    if (vsphere_tags_read(following->vsphere, cancel, &by_vm, &failure) == 0) {
+        vsphere_tree_set_tags(following->tree, by_vm);
+        following->sink->problem(following->sink->arg, TAGS_NAME, NULL);
+        return;
+    }
+    following->has_no_tags = failure->code == ERROR_UNSUPPORTED;
+    if (following->has_no_tags || cancel_is_requested(cancel))
+        return;
+    CLEANUP(str) char *text = error_format(failure);
+    following->sink->problem(following->sink->arg, TAGS_NAME, text);
+}
 
 static int on_object(void *arg, struct dom_node *update, struct error **err)
 {
@@ -154,6 +190,27 @@ static int wait_for_updates(struct vim *vim, const char *collector, struct follo
     return 0;
 }
 
+/* The same; where the connection was lost the same version is asked for again, in the same session: the
+ * server goes on where it was, and what came twice changes nothing. */
+static int wait_patiently(struct vim *vim, const char *collector, struct following *following,
+                          struct cancel *cancel, char **version, bool *more, struct error **err)
+{
+    int64_t delay_ms = RESUME_MIN_MS;
+
+    for (int tries = 0;; tries++, delay_ms *= 2) {
+        CLEANUP(error) struct error *failure = NULL;
+        if (wait_for_updates(vim, collector, following, cancel, version, more, &failure) == 0)
+            return 0;
+        if (tries == RESUMES_MAX || cancel_is_requested(cancel) ||
+            (failure->code != ERROR_UNAVAILABLE && failure->code != ERROR_TIMEOUT)) {
+            *err = steal(&failure);
+            return -1;
+        }
+        log_info("connection lost, going on: reason=%s", failure->msg);
+        cancel_wait(cancel, delay_ms);
+    }
+}
+
 static int follow(struct vim *vim, const char *collector, struct following *following,
                   struct cancel *cancel, struct error **err)
 {
@@ -162,26 +219,35 @@ static int follow(struct vim *vim, const char *collector, struct following *foll
     bool more = true;
 
     while (more)
-        if (wait_for_updates(vim, collector, following, cancel, &version, &more, err) == -1)
+        if (wait_patiently(vim, collector, following, cancel, &version, &more, err) == -1)
             return -1;
+    read_tags(following, cancel);
     sink->begin(sink->arg);
     vsphere_tree_flush(following->tree, sink, true);
     sink->complete(sink->arg);
     while (!cancel_is_requested(cancel)) {
-        if (wait_for_updates(vim, collector, following, cancel, &version, &more, err) == -1)
+        if (wait_patiently(vim, collector, following, cancel, &version, &more, err) == -1)
             return -1;
-        if (!more)
-            vsphere_tree_flush(following->tree, sink, false);
+        if (more)
+            continue;
+        read_tags(following, cancel);
+        vsphere_tree_flush(following->tree, sink, false);
     }
     return error_set(err, ERROR_CANCELED, "canceled");
 }
 
-int vsphere_collect(struct vim *vim, const struct source_sink *sink, struct cancel *cancel,
-                    struct error **err)
+int vsphere_collect(struct vsphere_source *vsphere, const struct source_sink *sink,
+                    struct cancel *cancel, struct error **err)
 {
+    struct vim *vim = vsphere->vim;
     CLEANUP(vsphere_tree) struct vsphere_tree *tree = vsphere_tree_new();
     CLEANUP(str) char *collector = NULL;
-    struct following following = {.tree = tree, .sink = sink};
+    struct following following = {
+        .vsphere = vsphere,
+        .tree = tree,
+        .sink = sink,
+        .has_no_tags = !str_eq(vim_about(vim)->api_type, "VirtualCenter"),
+    };
 
     if (make_collector(vim, cancel, &collector, err) == -1)
         return -1;

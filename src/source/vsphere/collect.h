@@ -7,9 +7,9 @@
 struct cancel;
 struct error;
 struct source_sink;
-struct vim;
+struct vsphere_source;
 
 /* Reads everything, then reports changes until CANCEL is requested (ERROR_CANCELED).  The session
- * must be logged in. */
-int vsphere_collect(struct vim *vim, const struct source_sink *sink, struct cancel *cancel,
-                    struct error **err);
+ * must be logged in.  Tags, which no update tells of, are read again every few minutes. */
+int vsphere_collect(struct vsphere_source *vsphere, const struct source_sink *sink,
+                    struct cancel *cancel, struct error **err);

@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The order in which guests number disks under libvirt. */
 static const char *const bus_order[] = {"scsi", "sata", "ide", "nvme"};
@@ -80,6 +81,7 @@ static void add_disk(struct machine *machine, const json_t *disk)
                                       : str_eq(bus, "usb") ? MACHINE_BUS_USB
                                                            : MACHINE_BUS_SATA,
                                .shared = obj_bool(disk, "shared", false),
+                               .raw_device = obj_bool(disk, "rdm", false),
                                .serial = make_serial(machine->id, disk),
                            });
 }
@@ -149,6 +151,82 @@ static void describe_nics(const json_t *vm, char *(*resolve)(void *arg, const ch
     }
 }
 
+/* ---- static addresses -------------------------------------------------------------------- */
+
+static bool is_ipv6(const char *ip)
+{
+    return strchr(ip, ':') != NULL;
+}
+
+static bool is_link_local(const char *ip)
+{
+    return strncasecmp(ip, "fe80:", 5) == 0 || str_starts_with(ip, "169.254.");
+}
+
+/* The gateway of the default route over the NIC with this number, "" if there is none. */
+static const char *gateway_of(const json_t *vm, const char *device, bool ipv6)
+{
+    const json_t *route = NULL;
+    size_t i = 0;
+
+    json_array_foreach(obj_arr(vm, "guestIpStacks"), i, route)
+    {
+        const char *gateway = obj_str(route, "gateway", "");
+        if (obj_int(route, "prefix", -1) == 0 && is_ipv6(gateway) == ipv6 &&
+            str_eq(obj_str(route, "device", ""), device))
+            return gateway;
+    }
+    return "";
+}
+
+static char *format_address(const json_t *vm, const json_t *net)
+{
+    const char *ip = obj_str(net, "ip", "");
+    struct buf text = BUF_INIT(4096);
+    const json_t *dns = NULL;
+    size_t i = 0;
+
+    buf_printf(&text, "%s:ip:%s,%s,%lld", obj_str(net, "mac", ""), ip,
+               gateway_of(vm, obj_str(net, "device", ""), is_ipv6(ip)),
+               (long long)obj_int(net, "prefix", 0));
+    json_array_foreach(obj_arr(net, "dns"), i, dns)
+        buf_printf(&text, ",%s", json_string_value(dns) ? json_string_value(dns) : "");
+    return buf_take(&text);
+}
+
+/* Texts from guests go into an argument that is taken apart at commas and colons. */
+static bool is_plain(const char *text)
+{
+    return *text != '\0' && text[strspn(text, "0123456789abcdefABCDEF:.%")] == '\0';
+}
+
+static bool is_kept(const json_t *vm, const json_t *net)
+{
+    const char *ip = obj_str(net, "ip", "");
+    bool windows = str_starts_with(obj_str(vm, "guestId", ""), "win");
+    const json_t *dns = NULL;
+    size_t i = 0;
+
+    json_array_foreach(obj_arr(net, "dns"), i, dns)
+        if (json_string_value(dns) == NULL || !is_plain(json_string_value(dns)))
+            return false;
+    return is_plain(ip) && is_plain(obj_str(net, "mac", "")) && !is_link_local(ip) &&
+           obj_int(net, "prefix", 0) > 0 &&
+           (!windows || str_eq(obj_str(net, "origin", ""), "manual"));
+}
+
+/* Linux guests get what they have, by whatever way they got it; Windows what was typed in. */
+static void describe_addresses(const json_t *vm, struct machine *machine)
+{
+    const json_t *net = NULL;
+    size_t i = 0;
+
+    for (int ipv6 = 0; ipv6 < 2; ipv6++)
+        json_array_foreach(obj_arr(vm, "guestNetworks"), i, net)
+            if (is_ipv6(obj_str(net, "ip", "")) == (ipv6 == 1) && is_kept(vm, net))
+                str_list_push(&machine->static_ips, format_address(vm, net));
+}
+
 int vsphere_describe_vm(const json_t *vm, char *(*resolve)(void *arg, const char *id), void *arg,
                         struct machine **out, struct error **err)
 {
@@ -173,10 +251,12 @@ int vsphere_describe_vm(const json_t *vm, char *(*resolve)(void *arg, const char
     machine->cores = (uint32_t)cores;
     machine->threads = 1;
     machine->memory_bytes = (uint64_t)obj_int(vm, "memoryMB", 0) << 20;
+    machine->host_id = *obj_str(vm, "host", "") ? xstrdup(obj_str(vm, "host", "")) : NULL;
     machine->powered_on = str_eq(obj_str(vm, "powerState", ""), "poweredOn");
     if (describe_disks(vm, machine, err) == -1)
         return -1;
     describe_nics(vm, resolve, arg, machine);
+    describe_addresses(vm, machine);
     *out = steal(&machine);
     return 0;
 }

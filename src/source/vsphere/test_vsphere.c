@@ -9,6 +9,8 @@
 #include "base/thread.h"
 #include "base/time.h"
 #include "data/obj.h"
+#include "source/vsphere/internal.h"
+#include "source/vsphere/tags.h"
 #include "source/vsphere/vim.h"
 
 #include "fake_vcenter.h"
@@ -200,6 +202,23 @@ TEST(follows_changes_without_reading_all_again)
     stop(&running);
 }
 
+TEST(a_lost_connection_is_gone_on_with_where_it_was)
+{
+    struct running running;
+
+    start(&running, 50);
+    wait_for(&running, "vm-50", "machine 50");
+    int batches = fake_vcenter_batches(running.fake);
+    CHECK(fake_vcenter_set_fault(running.fake, "lose-answer:WaitForUpdatesEx@2"));
+    fake_vcenter_rename(running.fake, 3, "first"); /* ends the wait that is open */
+    wait_for(&running, "vm-3", "first");
+    fake_vcenter_rename(running.fake, 3, "second");
+    wait_for(&running, "vm-3", "second");
+    CHECK_INT(running.kept.rounds, 1);
+    CHECK(fake_vcenter_batches(running.fake) <= batches + 4); /* changes, not everything */
+    stop(&running);
+}
+
 TEST(a_restarted_server_ends_collecting_with_a_reason)
 {
     struct running running;
@@ -231,6 +250,63 @@ TEST(describes_a_machine)
     CHECK_STR(machine->nics.ptr[0].network_id, "dvportgroup-1");
     CHECK_STR(machine->nics.ptr[0].model, "virtio");
     stop(&running);
+}
+
+TEST(reads_the_tags_of_machines)
+{
+    CLEANUP(error) struct error *err = NULL;
+    struct fake_vcenter *fake = start_fake(2);
+    struct source *source = NULL;
+    json_auto_t *tags = NULL;
+
+    fake_vcenter_tag(fake, "machine 2", "tier", "gold");
+    fake_vcenter_tag(fake, "machine 2", "backup", "");
+    fake_vcenter_tag(fake, "nobody", "unused", "");
+    CHECK_OK(open_source(fake_vcenter_url(fake), FAKE_VCENTER_PASSWORD, NULL, &source, &err), err);
+    CHECK_OK(vsphere_tags_read(vsphere_of(source), NULL, &tags, &err), err);
+    CHECK_U64(json_object_size(tags), 1);
+    const json_t *own = json_object_get(tags, "vm-2");
+    CHECK_U64(json_array_size(own), 2);
+    CHECK_STR(obj_str(json_array_get(own, 0), "name", ""), "backup");
+    CHECK_STR(obj_str(json_array_get(own, 1), "description", ""), "gold");
+    vsphere_source_ops.close(source);
+    fake_vcenter_stop(fake);
+}
+
+TEST(a_wrong_password_reads_no_tags)
+{
+    CLEANUP(error) struct error *err = NULL;
+    struct fake_vcenter *fake = start_fake(1);
+    struct source *source = NULL;
+    json_t *tags = NULL;
+
+    CHECK_OK(open_source(fake_vcenter_url(fake), "wrong-password", NULL, &source, &err), err);
+    CHECK_INT(vsphere_tags_read(vsphere_of(source), NULL, &tags, &err), -1);
+    CHECK_INT(err->code, ERROR_DENIED);
+    CLEANUP(str) char *text = error_format(err);
+    CHECK(strstr(text, "wrong-password") == NULL);
+    vsphere_source_ops.close(source);
+    fake_vcenter_stop(fake);
+}
+
+TEST(names_the_privileges_that_the_account_lacks)
+{
+    CLEANUP(error) struct error *err = NULL;
+    struct fake_vcenter *fake = start_fake(1);
+    struct source *source = NULL;
+    struct str_list missing = {0};
+
+    CHECK_OK(open_source(fake_vcenter_url(fake), FAKE_VCENTER_PASSWORD, NULL, &source, &err), err);
+    CHECK_OK(vsphere_source_ops.test(source, NULL, &err), err);
+    CHECK_OK(vsphere_source_ops.list_missing(source, &missing, NULL, &err), err);
+    CHECK_U64(missing.len, 0);
+    CHECK(fake_vcenter_set_fault(fake, "no-privilege:VirtualMachine.Config.ChangeTracking"));
+    CHECK_OK(vsphere_source_ops.list_missing(source, &missing, NULL, &err), err);
+    CHECK_U64(missing.len, 1);
+    CHECK_STR(missing.ptr[0], "VirtualMachine.Config.ChangeTracking");
+    str_list_free_all(&missing);
+    vsphere_source_ops.close(source);
+    fake_vcenter_stop(fake);
 }
 
 TEST(a_wrong_password_is_told_and_not_shown)

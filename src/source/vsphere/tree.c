@@ -170,6 +170,25 @@ int vsphere_tree_apply(struct vsphere_tree *tree, struct dom_node *update,
     return 0;
 }
 
+void vsphere_tree_set_tags(struct vsphere_tree *tree, const json_t *by_vm)
+{
+    json_auto_t *none = json_array();
+    void *item = NULL;
+
+    for (size_t pos = 0; map_next(tree->objects, &pos, &item) != NULL;) {
+        struct vsphere_object *object = item;
+        json_t *tags = json_object_get(by_vm, object->id);
+
+        if (!str_eq(object->type->kind, "VM"))
+            continue;
+        tags = tags != NULL ? tags : none;
+        if (json_equal(tags, json_object_get(object->json, "tags")))
+            continue;
+        json_object_set(object->json, "tags", tags);
+        object->dirty = true;
+    }
+}
+
 /* Flushing. */
 
 /* "/" and the names from the datacenter down.  A folder without a parent is not shown. */
@@ -185,6 +204,23 @@ static char *format_path(const struct vsphere_tree *tree, const struct vsphere_o
     while (depth > 0)
         buf_printf(&path, "/%s", chain[--depth]->name);
     return buf_take(&path);
+}
+
+static void mark_disks(struct vsphere_object *object, const struct map *shared)
+{
+    json_t *disk = NULL;
+    size_t i = 0;
+
+    json_array_foreach(json_object_get(object->json, "disks"), i, disk)
+    {
+        bool is_shared = map_find(shared, obj_str(disk, "file", "")) != NULL;
+
+        if (is_shared == obj_bool(disk, "shared", false))
+            continue;
+        disk = vsphere_change_disk(object, i);
+        json_object_set_new(disk, "shared", json_boolean(is_shared));
+        object->dirty = true;
+    }
 }
 
 /* A disk is shared if its file is in several machines. */
@@ -210,21 +246,8 @@ static void mark_shared_disks(struct vsphere_tree *tree)
                 map_put(shared, file, object);
         }
     }
-    for (size_t pos = 0; map_next(tree->objects, &pos, &item) != NULL;) {
-        struct vsphere_object *object = item;
-        json_t *disk = NULL;
-        size_t i = 0;
-
-        json_array_foreach(json_object_get(object->json, "disks"), i, disk)
-        {
-            bool is_shared = map_find(shared, obj_str(disk, "file", "")) != NULL;
-
-            if (is_shared != obj_bool(disk, "shared", false)) {
-                json_object_set_new(disk, "shared", json_boolean(is_shared));
-                object->dirty = true;
-            }
-        }
-    }
+    for (size_t pos = 0; map_next(tree->objects, &pos, &item) != NULL;)
+        mark_disks(item, shared);
     map_free(users, NULL);
     map_free(shared, NULL);
 }
@@ -259,7 +282,9 @@ static void put_object(const struct vsphere_tree *tree, const struct vsphere_obj
     obj_put_str(o, "name", object->name);
     if (str_eq(object->type->kind, "Host"))
         vsphere_finish_host(object->json);
-    json_object_update(o, object->json);
+    /* What a machine consists of is shared with the inventory: it is the most of what we keep. */
+    json_auto_t *copy = str_eq(object->type->kind, "VM") ? NULL : obj_copy(object->json);
+    json_object_update(o, copy != NULL ? copy : object->json);
     put_place(object, o);
     sink->put(sink->arg, object->type->kind, o);
 }

@@ -28,7 +28,8 @@ struct vsphere_object {
     char *name;
     char *parent_type; /* vim's name; NULL for a root */
     char *parent_id;
-    json_t *json;    /* without path, revision and link */
+    json_t *json;    /* without path, revision and link; what a VM's values consist of is shared with
+                        the inventory and replaced, never changed */
     json_t *tracked; /* a VM's extraConfig about single disks: name to bool; or NULL */
     bool dirty;      /* not flushed since it changed */
 };
@@ -42,6 +43,9 @@ int vsphere_tree_apply(struct vsphere_tree *tree, struct dom_node *update,
 
 /* Puts what changed since the last flush; ALL: everything, as the round's content. */
 void vsphere_tree_flush(struct vsphere_tree *tree, const struct source_sink *sink, bool all);
+
+/* The tags of all machines, by id. */
+void vsphere_tree_set_tags(struct vsphere_tree *tree, const json_t *by_vm);
 
 size_t vsphere_tree_count(const struct vsphere_tree *tree);
 
@@ -105,6 +109,8 @@ void vsphere_set_custom_fields(struct vsphere_object *object, struct dom_node *v
 void vsphere_set_cpu_affinity(struct vsphere_object *object, struct dom_node *value,
                               const char *key);
 json_t *vsphere_make_vm(void);
+/* The disk at INDEX of a VM, made its own copy, to be changed. */
+json_t *vsphere_change_disk(struct vsphere_object *object, size_t index);
 /* Sets changeTrackingEnabled of the disks by what TRACKED says. */
 void vsphere_finish_disks(struct vsphere_object *object);
 

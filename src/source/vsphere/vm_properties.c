@@ -60,8 +60,20 @@ void vsphere_finish_disks(struct vsphere_object *object)
     size_t i = 0;
 
     json_array_foreach(obj_arr(object->json, "disks"), i, disk)
-        json_object_foreach(object->tracked, name, enabled) if (is_about(name, disk))
-            json_object_set(disk, "changeTrackingEnabled", enabled);
+        json_object_foreach(object->tracked, name, enabled)
+            if (is_about(name, disk) &&
+                json_object_get(disk, "changeTrackingEnabled") != enabled)
+                json_object_set(vsphere_change_disk(object, i), "changeTrackingEnabled", enabled);
+}
+
+json_t *vsphere_change_disk(struct vsphere_object *object, size_t index)
+{
+    json_t *disks = json_copy(obj_arr(object->json, "disks"));
+    json_t *disk = json_copy(json_array_get(disks, index));
+
+    json_array_set_new(disks, index, disk);
+    json_object_set_new(object->json, "disks", disks);
+    return disk;
 }
 
 void vsphere_set_extra_config(struct vsphere_object *object, struct dom_node *value,

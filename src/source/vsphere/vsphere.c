@@ -13,6 +13,7 @@
 #include "source/vsphere/collect.h"
 #include "source/vsphere/describe.h"
 #include "source/vsphere/internal.h"
+#include "source/vsphere/privileges.h"
 #include "source/vsphere/vim.h"
 
 #include <stdlib.h>
@@ -203,7 +204,7 @@ static int vsphere_collector(struct source *source, const struct source_sink *si
 
     if (log_in(vsphere, cancel, err) == -1)
         return -1;
-    int result = vsphere_collect(vsphere->vim, &tapped, cancel, err);
+    int result = vsphere_collect(vsphere, &tapped, cancel, err);
     vim_logout(vsphere->vim);
     return result;
 }
@@ -318,9 +319,11 @@ const struct source_ops vsphere_source_ops = {
     .needs_conversion = true,
     .can_warm = true,
     .can_power = true,
+    .has_hosts = true,
     .open = vsphere_open,
     .close = vsphere_close,
     .test = vsphere_test,
+    .list_missing = vsphere_list_missing,
     .collect = vsphere_collector,
     .describe = vsphere_describe,
     .disk_access = vsphere_disk_access,

@@ -254,6 +254,8 @@ static void drop_collector(struct fake_vcenter *fake, size_t at)
         filter_free(filter);
     }
     free(collector->id);
+    free(collector->told);
+    free(collector->told_after);
     *collector = fake->collectors.ptr[--fake->collectors.len];
 }
 
@@ -402,6 +404,31 @@ static int look_for_updates(struct fake_vcenter *fake, const char *this_id, bool
     return 1;
 }
 
+/* What was told to a client that asks again because it did not hear the answer, owned; or NULL. */
+static char *told_before(struct fake_vcenter *fake, const char *this_id, const char *version)
+{
+    LOCK_SCOPE(&fake->lock);
+    const struct fake_collector *collector = find_collector(fake, this_id);
+
+    return collector != NULL && *version != '\0' && str_eq(collector->told_after, version)
+               ? xstrdup(collector->told)
+               : NULL;
+}
+
+static void remember(struct fake_vcenter *fake, const char *this_id, const char *version,
+                     const char *told)
+{
+    LOCK_SCOPE(&fake->lock);
+    struct fake_collector *collector = find_collector(fake, this_id);
+
+    if (collector == NULL)
+        return;
+    free(collector->told);
+    free(collector->told_after);
+    collector->told = xstrdup(told);
+    collector->told_after = xstrdup(version);
+}
+
 static void wait_for_updates(struct fake_vcenter *fake, const char *method, const char *this_id,
                              struct dom_node *call, struct http_response *response)
 {
@@ -414,7 +441,12 @@ static void wait_for_updates(struct fake_vcenter *fake, const char *method, cons
         deadline_after((*wait_s ? strtoll(wait_s, NULL, 10) : DEFAULT_WAIT_S) * 1000);
     size_t max = strtoul(max_text, NULL, 10);
     bool initial = *version == '\0';
+    CLEANUP(str) char *again = told_before(fake, this_id, version);
 
+    if (again != NULL) {
+        fake_answer(response, method, again);
+        return;
+    }
     for (;;) {
         int found;
 
@@ -439,6 +471,7 @@ static void wait_for_updates(struct fake_vcenter *fake, const char *method, cons
             return;
     }
     buf_add(&updates, "</returnval>");
+    remember(fake, this_id, version, updates.ptr);
     fake_answer(response, method, updates.ptr);
 }
 

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "base/vector.h"
 #include "data/dom.h"
+#include "data/obj.h"
 #include "net/http_server.h"
 
 enum { MAX_ANSWER = 256 * 1024 * 1024, TICK_MS = 20 };
@@ -88,6 +89,7 @@ struct fake_fault {
 struct fake_collector {
     char *id;
     struct fake_filter *filters;
+    char *told, *told_after; /* the last answer, and the version that it was told after; or NULL */
 };
 
 DEFINE_VECTOR(fake_machine_list, struct fake_machine)
@@ -124,6 +126,7 @@ struct fake_vcenter {
     char *task_fault; /* of the next task, or NULL */
     bool tools, maintenance;
     int logins, batches, completed_leases, aborted_leases, lease_progress;
+    json_t *tags; /* {id, name, description, vm}, or NULL */
     uint64_t served; /* bytes of files */
     int64_t latency_ms;
 };
@@ -159,6 +162,16 @@ bool fake_fault_take(struct fake_vcenter *fake, const char *name, const char *ar
 bool fake_fault_is_known(const char *name);
 void fake_fault_add(struct fake_vcenter *fake, const char *text);
 void fake_fault_clear(struct fake_vcenter *fake);
+
+/* rights.c; the call takes the lock itself. */
+#define FAKE_SESSION_MANAGER "sm"
+struct value *fake_session_manager_value(void);
+bool fake_rights_call(struct fake_vcenter *fake, const char *method, struct dom_node *call,
+                      struct http_response *response);
+
+/* tags.c: paths below /rest; takes the lock itself. */
+void fake_serve_tags(struct fake_vcenter *fake, const struct http_request *request,
+                     struct http_response *response);
 
 /* answers: server.c.  These want no lock. */
 void fake_answer(struct http_response *response, const char *method, const char *returnval);

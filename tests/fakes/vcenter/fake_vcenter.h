@@ -50,6 +50,10 @@ size_t fake_vcenter_snapshots(struct fake_vcenter *fake, size_t number);
 int fake_vcenter_write(struct fake_vcenter *fake, size_t number, size_t disk, const void *data,
                        size_t len, uint64_t offset, struct error **err);
 
+/* Puts a tag on the machines called VM. */
+void fake_vcenter_tag(struct fake_vcenter *fake, const char *vm, const char *name,
+                      const char *description);
+
 /* Forgets all sessions, or sessions and property collectors as a restart does. */
 void fake_vcenter_expire(struct fake_vcenter *fake);
 void fake_vcenter_restart(struct fake_vcenter *fake);

@@ -5,6 +5,7 @@
  *   expire-session       a call finds that its session is gone
  *   restart              a call finds sessions and property collectors gone
  *   wrong-password       logins are refused
+ *   no-privilege:ID      the account does not have this privilege
  *   snapshot-refused     CreateSnapshot_Task ends with SnapshotFault
  *   disk-full            it ends with NoDiskSpace
  *   quiesce-failed       it ends with ApplicationQuiesceFault if it was to quiesce
@@ -28,6 +29,7 @@
 
 static const char *const names[] = {
     "lose-call",      "lose-answer",     "expire-session",  "restart",     "wrong-password",
+    "no-privilege",
     "snapshot-refused", "disk-full",     "quiesce-failed",  "removal-stuck", "removal-refused",
     "tools-stuck",    "changes-refused", "file-locked",     "file-cut",    "no-permission",
     "export-refused",  "export-cut",     "lease-short",

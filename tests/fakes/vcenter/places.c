@@ -218,6 +218,8 @@ const char *fake_object_type(struct fake_vcenter *fake, const char *id)
 
     if (place != NULL)
         return place->type;
+    if (str_eq(id, FAKE_SESSION_MANAGER))
+        return "SessionManager";
     if (fake_find_machine(fake, id) != NULL)
         return "VirtualMachine";
     if (fake_find_task(fake, id) != NULL)
@@ -238,6 +240,8 @@ struct value *fake_object_value(struct fake_vcenter *fake, const char *id)
 
     if (place != NULL)
         return place_value(fake, place);
+    if (str_eq(id, FAKE_SESSION_MANAGER))
+        return fake_session_manager_value();
     if (machine != NULL)
         return fake_machine_value(fake, machine);
     if (task != NULL)

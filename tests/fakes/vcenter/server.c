@@ -173,6 +173,7 @@ static void dispatch(struct fake_vcenter *fake, struct dom_node *call, bool sess
         fake_answer(response, method, "");
     else if (!fake_machine_call(fake, method, this_id, call, response) &&
              !fake_lease_call(fake, method, this_id, response) &&
+             !fake_rights_call(fake, method, call, response) &&
              !fake_search_call(fake, method, this_id, call, response))
         fake_fail(response, "MethodNotFound", method);
 }
@@ -259,6 +260,8 @@ static void handle(void *arg, const struct http_request *request, struct http_re
         fake_serve_file(fake, request, response);
     else if (str_starts_with(request->path, "/nfc/"))
         fake_serve_export(fake, request, response);
+    else if (str_starts_with(request->path, "/rest/"))
+        fake_serve_tags(fake, request, response);
     else if (str_starts_with(request->path, "/fake/"))
         fake_control(fake, request, response);
     else
@@ -340,6 +343,7 @@ void fake_vcenter_stop(struct fake_vcenter *fake)
     free(fake->dir);
     pthread_mutex_destroy(&fake->lock);
     pthread_cond_destroy(&fake->changed);
+    json_decref(fake->tags);
     free(fake);
 }
 
