@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: gantry-convert [--progress=json] [--root ROOT] DISK...\n"
+    "usage: gantry-convert [--progress=json] [--root ROOT] [--mac MAC:ip:ADDRESS...]... DISK...\n"
     "       gantry-convert --help | --version\n";
 
 static bool as_json;
@@ -91,6 +91,8 @@ int main(int argc, char **argv)
     CLEANUP(error) struct error *err = NULL;
     CLEANUP(str) char *work_dir = NULL;
     struct convert_options options = {.on_stage = on_stage, .on_warning = on_warning};
+    const char *macs[CONVERT_MAX_MACS];
+    size_t mac_count = 0;
     int i = 1;
 
     for (; i < argc && argv[i][0] == '-'; i++) {
@@ -102,6 +104,8 @@ int main(int argc, char **argv)
             as_json = true;
         } else if (str_eq(argv[i], "--root") && i + 1 < argc) {
             options.root = argv[++i];
+        } else if (str_eq(argv[i], "--mac") && i + 1 < argc && mac_count < CONVERT_MAX_MACS) {
+            macs[mac_count++] = argv[++i];
         } else {
             fputs(usage, stderr);
             return 2;
@@ -119,6 +123,8 @@ int main(int argc, char **argv)
     options.disks = (const char *const *)argv + i;
     options.disk_count = (size_t)(argc - i);
     options.work_dir = work_dir;
+    options.macs = macs;
+    options.mac_count = mac_count;
     int status = convert_disks(&options, &err) == -1 ? show_failure(err) : 0;
 
     CLEANUP(error) struct error *ignored = NULL; /* it lies in /tmp */

@@ -219,8 +219,9 @@ static int convert_failed(const struct listening *l, int status, struct error **
 
 static int run_virt_v2v(const struct job *job, struct error **err)
 {
-    const char *argv[] = {"virt-v2v-in-place", "--machine-readable", "-i", "libvirtxml", NULL,
-                          NULL, NULL, NULL};
+    enum { OTHERS = 8 };
+    const char *argv[OTHERS + 2 * CONVERT_MAX_MACS] = {"virt-v2v-in-place", "--machine-readable",
+                                                       "-i", "libvirtxml"};
     size_t n = 4;
     int fds[2];
     CLEANUP(process) struct process *process = NULL;
@@ -230,6 +231,10 @@ static int run_virt_v2v(const struct job *job, struct error **err)
     if (job->options->root != NULL) {
         argv[n++] = "--root";
         argv[n++] = job->options->root;
+    }
+    for (size_t i = 0; i < job->options->mac_count && i < CONVERT_MAX_MACS; i++) {
+        argv[n++] = "--mac";
+        argv[n++] = job->options->macs[i];
     }
     argv[n] = job->xml_path;
     if (pipe2(fds, O_CLOEXEC) == -1)

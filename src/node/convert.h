@@ -16,12 +16,14 @@
 struct cancel;
 struct error;
 
-enum { CONVERT_MAX_DISKS = 64 };
+enum { CONVERT_MAX_DISKS = 64, CONVERT_MAX_MACS = 256 };
 
 struct convert_options {
     const char *const *disks; /* raw files or block devices, in the machine's order */
     size_t disk_count;
     const char *root;         /* of virt-v2v: "first", "/dev/sda2", ..., or NULL */
+    const char *const *macs;  /* virt-v2v's --mac: "MAC:ip:ADDRESS[,GATEWAY[,PREFIX[,DNS...]]]" */
+    size_t mac_count;         /* at most CONVERT_MAX_MACS */
     const char *work_dir;     /* for temporary files and overlays of block devices */
     /* A stage began; PERCENT is a rough guess at the whole. */
     void (*on_stage)(void *arg, const char *stage, int percent);
