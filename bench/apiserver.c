@@ -2,7 +2,7 @@
  *
  *     bench-apiserver KUBECONFIG WHAT THREADS COUNT
  *
- * WHAT is create, get, update (each thread one object of its own), list (all), pages (all, 500 at a time),
+ * WHAT is a path ("/providers/...") to GET, or create, get, update (each thread one object of its own), list (all), pages (all, 500 at a time),
  * filter (by a label that one in a hundred has), watch (THREADS watch, one creates COUNT objects; the
  * time from the request to each event) or idle (THREADS watch and nothing happens until the program is
  * ended).  Prints one line: what, connections, operations per second, and percentiles. */
@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 1024, PAGE = 500, FILTERED = 100 };
+enum { MAX_THREADS = 1024, PAGE = 500, FILTERED = 100, MAX_TEXT = 16 * 1024 * 1024 };
 
 struct load {
     struct kube_client *client;
@@ -106,6 +106,10 @@ static int operate(struct load *load, int i)
     if (str_eq(load->what, "get"))
         return kube_get(load->client, &KIND_NETWORK_MAP, "default", "bench", &object,
                         &load->err);
+    if (load->what[0] == '/') {
+        CLEANUP(str) char *text = NULL;
+        return kube_text(load->client, load->what, MAX_TEXT, &text, &load->err);
+    }
     return kube_list(load->client, &KIND_NETWORK_MAP, NULL,
                      str_eq(load->what, "filter") ? &some : NULL, &object, &load->err);
 }

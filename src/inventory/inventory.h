@@ -15,12 +15,20 @@ struct error;
 struct inventory;
 struct kube_client;
 
+/* One object that changed. */
+struct inventory_change {
+    const char *kind, *id;
+    const char *name; /* "" if it is gone */
+};
+
 struct inventory_options {
     struct kube_client *client;
     const char *dir;   /* caches */
     int64_t parity_ms; /* how long REST requests wait for a first complete read; 0: 10 s */
-    /* Called on collector threads after changes of a provider's objects. */
-    void (*on_change)(void *arg, const char *provider_ns, const char *provider_name);
+    /* Called on collector threads after changes of a provider's objects; CHANGE is NULL where it is
+     * many of them, or how the collector stands. */
+    void (*on_change)(void *arg, const char *provider_ns, const char *provider_name,
+                      const struct inventory_change *change);
     void *arg;
 };
 

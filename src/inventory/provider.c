@@ -107,10 +107,12 @@ bool provider_is_same(const struct provider *provider, const json_t *object, con
     return memcmp(digest, provider->fingerprint, sizeof(digest)) == 0;
 }
 
-static void tell_change(struct provider *provider)
+/* CHANGE is NULL for more than one object. */
+static void tell_change(struct provider *provider, const struct inventory_change *change)
 {
     if (provider->inventory->on_change != NULL && !cancel_is_requested(provider->cancel))
-        provider->inventory->on_change(provider->inventory->arg, provider->ns, provider->name);
+        provider->inventory->on_change(provider->inventory->arg, provider->ns, provider->name,
+                                       change);
 }
 
 /* The sink.  During a round, changes are told once, at its end. */
@@ -127,7 +129,8 @@ static void sink_put(void *arg, const char *kind, const json_t *object)
     struct provider *provider = arg;
 
     if (model_put(provider->model, kind, object) && !is_in_round(provider))
-        tell_change(provider);
+        tell_change(provider, &(struct inventory_change){kind, obj_str(object, "id", ""),
+                                                         obj_str(object, "name", "")});
 }
 
 static void sink_remove(void *arg, const char *kind, const char *id)
@@ -135,7 +138,7 @@ static void sink_remove(void *arg, const char *kind, const char *id)
     struct provider *provider = arg;
 
     if (model_remove(provider->model, kind, id) && !is_in_round(provider))
-        tell_change(provider);
+        tell_change(provider, &(struct inventory_change){kind, id, ""});
 }
 
 static void sink_begin(void *arg)
@@ -160,7 +163,7 @@ static void sink_complete(void *arg)
     pthread_cond_broadcast(&provider->completed);
     pthread_mutex_unlock(&provider->lock);
     if (news)
-        tell_change(provider);
+        tell_change(provider, NULL);
 }
 
 static void sink_problem(void *arg, const char *where, const char *what)
@@ -173,7 +176,7 @@ static void sink_problem(void *arg, const char *where, const char *what)
         log_warn("source has a problem: provider=%s/%s where=%s what=%s", provider->ns,
                  provider->name, where, what);
     if (!is_in_round(provider))
-        tell_change(provider);
+        tell_change(provider, NULL);
 }
 
 /* Collecting, again and again after failures. */
@@ -193,7 +196,7 @@ static void set_failure(struct provider *provider, struct error *failure)
         return;
     log_warn("collector failed, will try again: provider=%s/%s reason=%s", provider->ns,
              provider->name, text);
-    tell_change(provider);
+    tell_change(provider, NULL);
 }
 
 static void *collect_thread(void *arg)

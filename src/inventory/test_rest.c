@@ -81,7 +81,8 @@ struct house {
     atomic_int changes;
 };
 
-static void on_change(void *arg, const char *ns, const char *name)
+static void on_change(void *arg, const char *ns, const char *name,
+                      const struct inventory_change *change)
 {
     struct house *house = arg;
 

@@ -93,6 +93,18 @@ void conditions_end(json_t *status)
         obj_del(status, "conditions");
 }
 
+void conditions_abort(json_t *status)
+{
+    json_t *before = json_incref(obj_arr(status, PREVIOUS));
+
+    if (before == NULL)
+        return;
+    obj_del(status, PREVIOUS);
+    obj_take(status, "conditions", before);
+    if (json_array_size(before) == 0)
+        obj_del(status, "conditions");
+}
+
 static void add_item(json_t *entry, const char *item)
 {
     json_t *items = obj_arr(entry, "items");
@@ -131,16 +143,42 @@ static json_t *make_entry(const struct condition *condition)
     return entry;
 }
 
+/* Equal in all that make_entry puts. */
+static bool is_about_same(const json_t *old, const struct condition *condition)
+{
+    return str_eq(obj_str(old, "status", ""), condition->is_false ? "False" : "True") &&
+           str_eq(obj_str(old, "category", ""), category_names[condition->category]) &&
+           str_eq(obj_str(old, "message", NULL), condition->message) &&
+           str_eq(obj_str(old, "suggestion", NULL), condition->suggestion) &&
+           obj_bool(old, "durable", false) == condition->durable;
+}
+
+/* Thousands of items come one by one: what is there already is not looked at again but for the
+ * same item. */
+static void add_new_items(json_t *old, const struct condition *condition)
+{
+    size_t before = obj_count(old, "items");
+
+    for (const char *const *p = condition->items; p != NULL && *p != NULL; p++)
+        add_item(old, *p);
+    if (obj_count(old, "items") != before)
+        put_time_now(old);
+}
+
 void conditions_set(json_t *status, const struct condition *condition)
 {
     json_t *list = list_of(status);
-    json_t *entry = make_entry(condition);
     size_t i;
     json_t *item;
 
     drop_opposite(list, condition);
 
     json_t *old = find_entry(list, condition->type, condition->reason);
+    if (old != NULL && is_about_same(old, condition)) {
+        add_new_items(old, condition);
+        return;
+    }
+    json_t *entry = make_entry(condition);
     json_array_foreach(obj_arr(old, "items"), i, item) add_item(entry, json_string_value(item));
     for (const char *const *p = condition->items; p != NULL && *p != NULL; p++)
         add_item(entry, *p);
@@ -148,10 +186,6 @@ void conditions_set(json_t *status, const struct condition *condition)
     if (old == NULL) {
         put_time_now(entry);
         json_array_append_new(list, entry);
-        return;
-    }
-    if (is_same(old, entry)) {
-        json_decref(entry);
         return;
     }
     put_time_now(entry);

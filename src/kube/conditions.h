@@ -40,6 +40,10 @@ void conditions_begin(json_t *status);
 void conditions_set(json_t *status, const struct condition *condition);
 void conditions_end(json_t *status);
 
+/* Ends staging as if it had not begun; nothing if it has not.  STATUS may be a shallow copy, whose
+ * original is then still being staged. */
+void conditions_abort(json_t *status);
+
 /* Adds one item to the entry of that type and reason, which must have been set. */
 void conditions_add_item(json_t *status, const char *type, const char *reason, const char *item);
 

@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,7 +147,8 @@ static void set_listening(struct parts *p, bool listening, bool validating)
     p->validating = validating;
 }
 
-static void inventory_changed(void *arg, const char *ns, const char *name)
+static void inventory_changed(void *arg, const char *ns, const char *name,
+                              const struct inventory_change *change)
 {
     struct parts *p = arg;
     LOCK_SCOPE(&p->listeners_lock);
@@ -155,7 +157,7 @@ static void inventory_changed(void *arg, const char *ns, const char *name)
     if (p->validating)
         validation_wake(p->validation, ns, name);
     if (p->listening)
-        vm_move_inventory_changed(p->move, ns, name);
+        vm_move_inventory_changed(p->move, ns, name, change);
 }
 
 static void machines_validated(void *arg, const char *ns, const char *name)
@@ -164,7 +166,7 @@ static void machines_validated(void *arg, const char *ns, const char *name)
     LOCK_SCOPE(&p->listeners_lock);
 
     if (p->listening)
-        vm_move_inventory_changed(p->move, ns, name);
+        vm_move_machines_validated(p->move, ns, name);
 }
 
 static void rules_troubled(void *arg)
@@ -413,5 +415,6 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     umask(077);
     secret_protect_process();
+    mallopt(M_ARENA_MAX, 4); /* else each thread that once had a large object keeps room for it */
     return command_single("gantryd", &self, argc, argv);
 }

@@ -10,8 +10,10 @@
 #include "kube/quantity.h"
 #include "move/vm/disk_names.h"
 #include "move/vm/labels.h"
+#include "move/vm/source_labels.h"
 #include "move/vm/vm_status.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,12 +47,41 @@ static bool is_compatible(const struct vm_run *run)
            obj_bool(run->view->plan, "spec.useCompatibilityMode", true);
 }
 
+/* A BIOS UUID as VMware writes it into the serial number: "VMware-42 2c 5a ... 01-39 b2 ...". */
+static char *vmware_serial(const char *uuid)
+{
+    enum { PAIRS = 16, HALF = PAIRS / 2 };
+    struct buf text = BUF_INIT(128);
+    size_t digits = 0;
+
+    buf_add(&text, "VMware-");
+    for (const char *c = uuid; *c != '\0' && digits < 2 * PAIRS; c++) {
+        if (!isxdigit((unsigned char)*c))
+            continue;
+        if (digits % 2 == 0 && digits > 0)
+            buf_add_char(&text, digits == 2 * HALF ? '-' : ' ');
+        buf_add_char(&text, (char)tolower((unsigned char)*c));
+        digits++;
+    }
+    return buf_take(&text);
+}
+
+static void put_serial(const struct vm_run *run, json_t *vm)
+{
+    const char *uuid = run->machine->uuid;
+    bool as_vmware = uuid != NULL && run->view->settings.vmware_serial &&
+                     str_eq(run->view->provider_type, "vsphere");
+    CLEANUP(str) char *serial = as_vmware ? vmware_serial(uuid) : NULL;
+
+    obj_put_str(vm, DOMAIN ".firmware.serial", as_vmware ? serial : uuid);
+}
+
 static void put_firmware(const struct vm_run *run, json_t *vm)
 {
     const char *detected = obj_str(run->status, "firmware", NULL);
     bool efi = detected != NULL ? str_eq(detected, "uefi") : run->machine->efi;
 
-    obj_put_str(vm, DOMAIN ".firmware.serial", run->machine->uuid);
+    put_serial(run, vm);
     if (!efi) {
         obj_take(vm, DOMAIN ".firmware.bootloader.bios", json_object());
         return;
@@ -120,6 +151,35 @@ static int64_t boot_disk(const struct vm_run *run)
     return obj_int(run->status, "detectedBootDisk", -1);
 }
 
+/* A yes or no of the VM, else of the plan. */
+static bool wants(const struct vm_run *run, const char *name)
+{
+    const json_t *own = json_object_get(run->status, name);
+    CLEANUP(str) char *path = xasprintf("spec.%s", name);
+
+    return json_is_boolean(own) ? json_is_true(own) : obj_bool(run->view->plan, path, false);
+}
+
+/* How the guest sees a disk: a LUN where a raw device is to stay one. */
+static json_t *disk_device(const struct vm_run *run, const struct machine_disk *disk,
+                           const char *name, const char *bus)
+{
+    bool is_lun = disk->raw_device && wants(run, "rdmAsLun");
+    json_t *device = is_lun ? obj_pack("{s:s, s:{s:s}}", "name", name, "lun", "bus", "scsi")
+                            : obj_pack("{s:s, s:{s:s}}", "name", name, "disk", "bus", bus);
+
+    if (is_lun && disk->shared && wants(run, "scsiReservation"))
+        obj_put_bool(device, "lun.reservation", true);
+    obj_put_str(device, "serial", disk->serial);
+    if (disk->shared) {
+        obj_put_bool(device, "shareable", true);
+        obj_put_str(device, "cache", "none");
+    }
+    if (is_lun && disk->shared)
+        obj_put_str(device, "errorPolicy", "report");
+    return device;
+}
+
 static void put_disks(const struct vm_run *run, const json_t *claims, json_t *vm)
 {
     const char *bus = is_compatible(run) ? "sata" : "virtio";
@@ -136,14 +196,9 @@ static void put_disks(const struct vm_run *run, const json_t *claims, json_t *vm
     for (size_t i = 0; i < json_array_size(claims); i++) {
         const char *claim = meta_name(json_array_get(claims, i));
         CLEANUP(str) char *name = volume_name_make(run, i, claim, used);
-        json_t *disk = obj_pack("{s:s, s:{s:s}}", "name", name, "disk", "bus", bus);
+        json_t *disk = disk_device(run, &run->machine->disks.ptr[i], name, bus);
         if (boot == (int64_t)i)
             obj_put_int(disk, "bootOrder", 1);
-        obj_put_str(disk, "serial", run->machine->disks.ptr[i].serial);
-        if (run->machine->disks.ptr[i].shared) {
-            obj_put_bool(disk, "shareable", true);
-            obj_put_str(disk, "cache", "none");
-        }
         obj_take(vm, DOMAIN ".devices.disks[]", disk);
         obj_take(vm, "spec.template.spec.volumes[]",
                  obj_pack("{s:s, s:{s:s}}", "name", name, "persistentVolumeClaim", "claimName",
@@ -206,6 +261,7 @@ static void put_metadata(const struct vm_run *run, json_t *vm)
         json_object_set_new(labels, "guestConverted",
                             json_string(plan_view_converts(run->view) ? "true" : "false"));
     obj_take(vm, "metadata.labels", labels);
+    source_labels_put(run->view->plan, run->vm, vm);
     if (!str_eq(source_name, meta_name(vm))) {
         meta_set_annotation(vm, "openshift.io/display-name", source_name);
         meta_set_annotation(vm, "original-ID", vm_run_id(run));

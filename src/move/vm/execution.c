@@ -2,14 +2,19 @@
 
 #include "move/vm/execution.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "data/obj.h"
 #include "inventory/inventory.h"
+#include "kube/cache.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
+#include "kube/names.h"
 #include "move/vm/history.h"
 #include "move/vm/pipeline.h"
 #include "move/vm/scheduler.h"
@@ -67,9 +72,9 @@ static int has_target(struct plan_view *view, const json_t *old, bool *has, stru
     return 0;
 }
 
-/* The entry with which REF's VM goes into the migration. */
-static int begin_vm(struct plan_view *view, const json_t *ref, const json_t *before, json_t **out,
-                    struct error **err)
+/* The entry with which REF's VM goes into the migration; BEFORE has those of the last one by id. */
+static int begin_vm(struct plan_view *view, const json_t *ref, const struct map *before,
+                    json_t **out, struct error **err)
 {
     json_auto_t *vm = NULL;
     CLEANUP(machine) struct machine *machine = NULL;
@@ -81,7 +86,7 @@ static int begin_vm(struct plan_view *view, const json_t *ref, const json_t *bef
     if (vm == NULL)
         return error_set(err, ERROR_UNAVAILABLE, "VM \"%s\" is not in the inventory",
                          obj_str(ref, "name", obj_str(ref, "id", "")));
-    json_t *old = vm_status_find(before, obj_str(vm, "id", ""));
+    json_t *old = map_find(before, obj_str(vm, "id", ""));
     if (vm_status_is_succeeded(old)) {
         *out = json_incref(old);
         return 0;
@@ -105,28 +110,48 @@ static int begin_vm(struct plan_view *view, const json_t *ref, const json_t *bef
     return 0;
 }
 
-int execution_begin(struct plan_view *view, const json_t *migration, struct error **err)
+/* The entries of the last migration by their ids; borrowed. */
+static struct map *entries_before(const json_t *status)
+{
+    const json_t *vms = obj_arr(status, "migration.vms");
+    struct map *before = map_new();
+
+    for (size_t i = 0; i < json_array_size(vms); i++)
+        map_put(before, obj_str(json_array_get(vms, i), "id", ""), json_array_get(vms, i));
+    return before;
+}
+
+static int begin_vms(struct plan_view *view, json_t *vms, struct error **err)
 {
     const json_t *refs = obj_arr(view->plan, "spec.vms");
-    json_auto_t *before = obj_copy(obj_arr(view->status, "migration.vms"));
+    struct map *before = entries_before(view->status);
+    int result = 0;
+
+    for (size_t i = 0; i < json_array_size(refs) && result == 0; i++) {
+        json_t *entry = NULL;
+        result = begin_vm(view, json_array_get(refs, i), before, &entry, err);
+        if (result == 0)
+            json_array_append_new(vms, entry);
+    }
+    map_free(before, NULL);
+    return result;
+}
+
+int execution_begin(struct plan_view *view, const json_t *migration, struct error **err)
+{
     json_auto_t *vms = json_array();
 
-    if (ensure_namespace(view, err) == -1 || own_migration(view, migration, err) == -1)
+    if (ensure_namespace(view, err) == -1 || own_migration(view, migration, err) == -1 ||
+        begin_vms(view, vms, err) == -1)
         return -1;
-    for (size_t i = 0; i < json_array_size(refs); i++) {
-        json_t *entry = NULL;
-        if (begin_vm(view, json_array_get(refs, i), before, &entry, err) == -1)
-            return -1;
-        json_array_append_new(vms, entry);
-    }
     obj_take(view->status, "migration.vms", json_incref(vms));
     timed_start(obj_obj(view->status, "migration"));
     history_begin(view, view->status, migration);
     room_event(view->room, &KIND_PLAN, view->plan, EVENT_NORMAL, "MigrationStarted",
                "migration \"%s\" began with %zu VMs", meta_name(migration),
-               json_array_size(refs));
+               json_array_size(vms));
     log_info("migration begins: plan=%s/%s migration=%s vms=%zu", meta_ns(view->plan),
-             meta_name(view->plan), meta_name(migration), json_array_size(refs));
+             meta_name(view->plan), meta_name(migration), json_array_size(vms));
     return 0;
 }
 
@@ -135,10 +160,11 @@ int execution_begin(struct plan_view *view, const json_t *migration, struct erro
 /* What one pass needs beside the view. */
 struct pass {
     struct plan_view *view;
+    struct plan_session *session;
     json_t *entry;
     json_t *migration; /* the object, or one made from the entry if it is gone */
     enum execution_mode mode;
-    char *provider_key, *plan_key;
+    char *provider_key;
     int64_t again_ms;
 };
 
@@ -146,7 +172,6 @@ static void pass_reset(struct pass *pass)
 {
     json_decref(pass->migration);
     free(pass->provider_key);
-    free(pass->plan_key);
 }
 DEFINE_CLEANUP_IN_PLACE(pass, struct pass, pass_reset)
 
@@ -161,13 +186,23 @@ static struct vm_run run_of(struct pass *pass, json_t *status)
     return (struct vm_run){.view = pass->view, .migration = pass->migration, .status = status};
 }
 
+static int get_migration(struct room *room, const json_t *reference, json_t **out,
+                         struct error **err)
+{
+    if (room->migrations == NULL)
+        return reference_get(room, &KIND_MIGRATION, reference, out, err);
+    *out = kube_cache_get(room->migrations, obj_str(reference, "namespace", ""),
+                          obj_str(reference, "name", ""));
+    return 0;
+}
+
 /* Reads the Migration; one that is gone or was made anew cancels what is on its way. */
 static int load_migration(struct pass *pass, struct error **err)
 {
     const json_t *reference = obj_at(pass->entry, "migration");
     const char *uid = obj_str(reference, "uid", "");
 
-    if (reference_get(pass->view->room, &KIND_MIGRATION, reference, &pass->migration, err) == -1)
+    if (get_migration(pass->view->room, reference, &pass->migration, err) == -1)
         return -1;
     if (pass->migration != NULL && str_eq(meta_uid(pass->migration), uid) &&
         !object_is_deleted(pass->migration))
@@ -177,7 +212,8 @@ static int load_migration(struct pass *pass, struct error **err)
         obj_pack("{s:{s:s, s:s, s:s}}", "metadata", "namespace",
                  obj_str(reference, "namespace", ""), "name", obj_str(reference, "name", ""), "uid",
                  uid);
-    execution_cancel_all(pass->view, pass->entry, "Deleted", "The migration was deleted.");
+    execution_cancel_all(pass->session, pass->view, pass->entry, "Deleted",
+                         "The migration was deleted.");
     return 0;
 }
 
@@ -191,17 +227,30 @@ static bool is_meant(const json_t *ref, const json_t *vm)
     return name[0] != '\0' && str_eq(name, obj_str(vm, "name", ""));
 }
 
+static void cancel(struct plan_session *session, struct vm_run *run, const char *reason,
+                   const char *message);
+
+/* Heeds spec.cancel, once for each state of it. */
 static void cancel_asked(struct pass *pass)
 {
+    struct plan_session *session = pass->session;
     const json_t *refs = obj_arr(pass->migration, "spec.cancel");
-    const json_t *vms = obj_arr(pass->view->status, "migration.vms");
+    const json_t *vms = session_vms(session);
+    const char *uid = meta_uid(pass->migration);
 
+    if (str_eq(session->migration_uid, uid) &&
+        session->migration_generation == meta_generation(pass->migration))
+        return;
     for (size_t i = 0; i < json_array_size(refs); i++)
         for (size_t k = 0; k < json_array_size(vms); k++) {
             struct vm_run run = run_of(pass, json_array_get(vms, k));
             if (is_meant(json_array_get(refs, i), run.status))
-                vm_run_cancel(&run, "UserRequested", "The migration of the VM was canceled.");
+                cancel(session, &run, "UserRequested",
+                                    "The migration of the VM was canceled.");
         }
+    free(session->migration_uid);
+    session->migration_uid = xstrdup(uid);
+    session->migration_generation = meta_generation(pass->migration);
 }
 
 /* Loads the VM's inventory object; one that the source does not have any more is canceled. */
@@ -217,66 +266,196 @@ static int load_vm(struct pass *pass, struct vm_run *run, struct error **err)
     return 0;
 }
 
-static int advance(struct pass *pass, json_t *status, struct error **err)
+/* The disks that are still to be copied, where the source counts them; else what it had. */
+static int64_t cost_left(const struct vm_run *run)
 {
-    CLEANUP(vm_run) struct vm_run run = run_of(pass, status);
+    static const char *const names[] = {PIPELINE_DISK_TRANSFER, PIPELINE_CUTOVER};
+    int64_t left = 0;
 
-    if (load_vm(pass, &run, err) == -1)
-        return -1;
-    if (pass->mode == EXECUTION_CLEAN_UP &&
-        !str_eq(obj_str(status, "phase", ""), step_get(STEP_CLEAN_UP)->name))
+    if (vm_run_step(run) == STEP_COPYING_PAUSED || vm_run_step(run) == STEP_CLEAN_UP)
         return 0;
-    vm_run_advance(&run);
-    note_again(pass, run.again_ms);
-    if (vm_status_is_completed(status))
-        scheduler_release(pass->view->room->scheduler, pass->provider_key, pass->plan_key,
-                          vm_run_id(&run));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const json_t *step = vm_status_step(run->status, names[i]);
+        const json_t *tasks = obj_arr(step, "tasks");
+        if (step == NULL || step_is_finished(step))
+            continue;
+        for (size_t k = 0; k < json_array_size(tasks); k++)
+            left += !step_is_finished(json_array_get(tasks, k));
+        break; /* the last copy begins when the others are done */
+    }
+    return left;
+}
+
+static void tell_scheduler(struct pass *pass, const struct vm_run *run)
+{
+    struct scheduler *scheduler = pass->view->room->scheduler;
+
+    if (vm_status_is_completed(run->status))
+        scheduler_release(scheduler, pass->provider_key, pass->session->key, vm_run_id(run));
+    else if (pass->view->ops != NULL && pass->view->ops->has_hosts)
+        scheduler_set_cost(scheduler, pass->provider_key, pass->session->key, vm_run_id(run),
+                           cost_left(run));
+}
+
+/* Puts what is not yet on record there, then does the VM's steps, and so on until it waits. */
+static int go_on(struct pass *pass, struct vm_run *run, bool *is_unrecorded, struct error **err)
+{
+    do {
+        if (*is_unrecorded &&
+            session_record(pass->session, pass->view->room, run->status, err) == -1)
+            return -1;
+        *is_unrecorded = run->wants_record = false;
+        json_auto_t *before = obj_copy(run->status);
+        vm_run_advance(run);
+        if (!obj_eq(before, run->status))
+            session_note_change(pass->session, before);
+        *is_unrecorded = run->wants_record;
+    } while (*is_unrecorded);
     return 0;
 }
 
+static int advance(struct pass *pass, struct running_vm *vm, struct error **err)
+{
+    json_t *status = json_array_get(session_vms(pass->session), vm->at);
+    CLEANUP(vm_run) struct vm_run run = run_of(pass, status);
+    json_auto_t *before = obj_copy(status);
+
+    if (load_vm(pass, &run, err) == -1)
+        return -1;
+    if (!obj_eq(before, status))
+        session_note_change(pass->session, before);
+    if (pass->mode == EXECUTION_CLEAN_UP &&
+        !str_eq(obj_str(status, "phase", ""), step_get(STEP_CLEAN_UP)->name))
+        return 0;
+    if (go_on(pass, &run, &vm->is_unrecorded, err) == -1)
+        return -1;
+    vm->due_ms = run.again_ms > 0 ? time_mono_ms() + run.again_ms : 0;
+    tell_scheduler(pass, &run);
+    return 0;
+}
+
+static bool is_due(const struct pass *pass, const struct running_vm *vm, const json_t *status)
+{
+    struct plan_session *session = pass->session;
+
+    if (session->must_look || vm->is_unrecorded ||
+        (vm->due_ms != 0 && vm->due_ms <= time_mono_ms()))
+        return true;
+    CLEANUP(str) char *label = name_fix_label_value(obj_str(status, "id", ""));
+    return map_find(session->woken, label) != NULL;
+}
+
+/* Goes on with the VMs that something happened to. */
 static int advance_running(struct pass *pass, struct error **err)
 {
-    const json_t *vms = obj_arr(pass->view->status, "migration.vms");
+    struct running_list *running = &pass->session->running;
 
-    for (size_t i = 0; i < json_array_size(vms); i++) {
-        json_t *vm = json_array_get(vms, i);
-        if (vm_status_is_running(vm) && advance(pass, vm, err) == -1)
+    for (size_t i = 0; i < running->len; i++) {
+        struct running_vm *vm = &running->ptr[i];
+        const json_t *status = json_array_get(session_vms(pass->session), vm->at);
+        if (is_due(pass, vm, status) && advance(pass, vm, err) == -1)
             return -1;
     }
     return 0;
 }
 
-static void set_pending(json_t *vm, bool pending)
+/* Takes the VMs that are done off the list, and finds out when the next one is due. */
+static void drop_completed(struct pass *pass)
 {
-    if (!pending)
-        conditions_delete(vm, "Pending");
-    else
-        vm_status_set_condition(vm, "Pending", "InFlightLimit",
-                                "The VM waits until another one is done.");
+    struct running_list *running = &pass->session->running;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < running->len; i++) {
+        struct running_vm vm = running->ptr[i];
+        if (vm_status_is_completed(json_array_get(session_vms(pass->session), vm.at)))
+            continue;
+        running->ptr[kept++] = vm;
+        int64_t left_ms = vm.due_ms - time_mono_ms();
+        if (vm.due_ms != 0)
+            note_again(pass, left_ms > 0 ? left_ms : 1);
+    }
+    running->len = kept;
+}
+
+/* Starts the VM if there is a place for it. */
+static int start_vm(struct pass *pass, const struct lane *lane, const struct waiting_vm *vm,
+                    bool is_heavy, bool *started, struct error **err)
+{
+    struct plan_session *session = pass->session;
+    json_t *status = json_array_get(session_vms(session), vm->at);
+    const struct scheduler_request request = {
+        .provider = pass->provider_key,
+        .plan = session->key,
+        .vm = obj_str(status, "id", ""),
+        .host = lane->host,
+        .cost = vm->cost,
+        .bytes = vm->bytes,
+        .is_heavy = is_heavy,
+    };
+
+    *started = scheduler_try(pass->view->room->scheduler, &request,
+                             pass->view->settings.max_vm_inflight);
+    if (!*started)
+        return 0;
+    json_auto_t *before = obj_copy(status);
+    conditions_delete(status, "Pending");
+    timed_start(status);
+    session_note_change(session, before);
+    session->waiting--;
+    running_list_push(&session->running, (struct running_vm){.at = vm->at});
+    return advance(pass, &session->running.ptr[session->running.len - 1], err);
+}
+
+/* Starts VMs of a lane while there are places. */
+static int start_lane(struct pass *pass, struct lane *lane, bool heavy, struct error **err)
+{
+    struct waiting_list *vms = heavy ? &lane->heavy : &lane->light;
+    size_t *next = heavy ? &lane->next_heavy : &lane->next_light;
+    bool started = true;
+
+    while (*next < vms->len) {
+        const json_t *status = json_array_get(session_vms(pass->session), vms->ptr[*next].at);
+        if (vm_status_is_started(status)) { /* canceled before its turn */
+            (*next)++;
+            continue;
+        }
+        bool yields = heavy && lane->next_light < lane->light.len;
+        size_t at = (*next)++;
+        int result = start_vm(pass, lane, &vms->ptr[at], yields, &started, err);
+        if (!started)
+            (*next)--;
+        if (result == -1 || !started)
+            return result;
+    }
+    return 0;
+}
+
+/* Says of those that wait that they do; once, because it is taken back when they start. */
+static void mark_waiting(struct pass *pass)
+{
+    struct plan_session *session = pass->session;
+    const json_t *vms = session_vms(session);
+
+    if (session->waiting == 0 || session->are_waiting_marked)
+        return;
+    for (size_t i = 0; i < json_array_size(vms); i++)
+        if (!vm_status_is_started(json_array_get(vms, i)))
+            vm_status_set_condition(json_array_get(vms, i), "Pending", "InFlightLimit",
+                                    "The VM waits until another one is done.");
+    session->are_waiting_marked = session->is_dirty = true;
 }
 
 static int start_waiting(struct pass *pass, struct error **err)
 {
-    const json_t *vms = obj_arr(pass->view->status, "migration.vms");
-    struct scheduler *scheduler = pass->view->room->scheduler;
-    bool full = false;
+    struct plan_session *session = pass->session;
 
-    for (size_t i = 0; i < json_array_size(vms); i++) {
-        json_t *vm = json_array_get(vms, i);
-        if (vm_status_is_started(vm))
-            continue;
-        full = full || !scheduler_try(scheduler, pass->provider_key, pass->plan_key,
-                                      obj_str(vm, "id", ""),
-                                      pass->view->settings.max_vm_inflight);
-        set_pending(vm, full);
-        if (full) {
-            note_again(pass, QUEUE_POLL_MS);
-            continue;
-        }
-        timed_start(vm);
-        if (advance(pass, vm, err) == -1)
+    for (size_t i = 0; i < session->lanes.len; i++)
+        if (start_lane(pass, &session->lanes.ptr[i], true, err) == -1 ||
+            start_lane(pass, &session->lanes.ptr[i], false, err) == -1)
             return -1;
-    }
+    mark_waiting(pass);
+    if (session->waiting > 0)
+        note_again(pass, QUEUE_POLL_MS);
     return 0;
 }
 
@@ -288,9 +467,11 @@ static void end_event(struct pass *pass, enum event_type type, const char *reaso
 
 static void finish_if_done(struct pass *pass)
 {
-    const json_t *vms = obj_arr(pass->view->status, "migration.vms");
+    const json_t *vms = session_vms(pass->session);
     bool failed = false, succeeded = false;
 
+    if (pass->session->running.len > 0 || pass->session->waiting > 0)
+        return;
     for (size_t i = 0; i < json_array_size(vms); i++) {
         const json_t *vm = json_array_get(vms, i);
         if (!vm_status_is_completed(vm))
@@ -312,30 +493,36 @@ static void finish_if_done(struct pass *pass)
         end_event(pass, EVENT_NORMAL, "MigrationCanceled");
     }
     timed_complete(obj_obj(pass->view->status, "migration"));
-    log_info("migration ended: plan=%s failed=%d", pass->plan_key, (int)failed);
+    pass->session->is_dirty = pass->session->must_write = true;
+    log_info("migration ended: plan=%s failed=%d", pass->session->key, (int)failed);
 }
 
-int execution_pass(struct plan_view *view, json_t *entry, enum execution_mode mode,
-                   int64_t *again_ms, struct error **err)
+int execution_pass(struct plan_session *session, struct plan_view *view, json_t *entry,
+                   enum execution_mode mode, int64_t *again_ms, struct error **err)
 {
     CLEANUP(pass) struct pass pass = {
         .view = view,
+        .session = session,
         .entry = entry,
         .mode = mode,
         .provider_key = reference_key(obj_at(entry, "provider.source")),
-        .plan_key = meta_key_of(view->plan),
     };
 
     if (load_migration(&pass, err) == -1)
         return -1;
     if (history_is_modified(entry, view))
-        execution_cancel_all(view, entry, "Modified",
+        execution_cancel_all(session, view, entry, "Modified",
                              "The plan, a provider or a map was replaced meanwhile.");
     cancel_asked(&pass);
+    if (!session->is_indexed && session_index(session, err) == -1)
+        return -1;
     if (advance_running(&pass, err) == -1)
         return -1;
+    map_free(session->woken, NULL);
+    session->woken = map_new();
     if (mode == EXECUTION_RUN && start_waiting(&pass, err) == -1)
         return -1;
+    drop_completed(&pass);
     finish_if_done(&pass);
     *again_ms = pass.again_ms;
     return 0;
@@ -343,25 +530,42 @@ int execution_pass(struct plan_view *view, json_t *entry, enum execution_mode mo
 
 /* ---- ends that come from outside --------------------------------------------------------- */
 
-void execution_cancel_all(struct plan_view *view, json_t *entry, const char *reason,
-                          const char *message)
+/* Cancels one VM; who is on which list may not be as it was. */
+static void cancel(struct plan_session *session, struct vm_run *run, const char *reason,
+                   const char *message)
 {
-    const json_t *vms = obj_arr(view->status, "migration.vms");
+    json_auto_t *before = obj_copy(run->status);
 
+    vm_run_cancel(run, reason, message);
+    if (obj_eq(before, run->status))
+        return;
+    session_note_change(session, before);
+    session->is_indexed = false;
+}
+
+void execution_cancel_all(struct plan_session *session, struct plan_view *view, json_t *entry,
+                          const char *reason, const char *message)
+{
+    const json_t *vms = session_vms(session);
+
+    if (conditions_is_true(entry, "Canceled") &&
+        str_eq(obj_str(conditions_find(entry, "Canceled"), "reason", ""), reason))
+        return; /* done before, and nothing has begun since */
     for (size_t i = 0; i < json_array_size(vms); i++) {
         struct vm_run run = {.view = view, .status = json_array_get(vms, i)};
-        vm_run_cancel(&run, reason, message);
+        cancel(session, &run, reason, message);
     }
     conditions_set(entry, &(struct condition){.type = "Canceled",
                                               .category = CONDITION_ADVISORY,
-                                                .reason = reason,
-                                                .message = message,
-                                                .durable = true});
+                                              .reason = reason,
+                                              .message = message,
+                                              .durable = true});
+    session->is_dirty = session->must_write = true;
 }
 
-void execution_fail_all(struct plan_view *view, const char *text)
+void execution_fail_all(struct plan_session *session, struct plan_view *view, const char *text)
 {
-    const json_t *vms = obj_arr(view->status, "migration.vms");
+    const json_t *vms = session_vms(session);
 
     for (size_t i = 0; i < json_array_size(vms); i++) {
         struct vm_run run = {.view = view, .status = json_array_get(vms, i)};
@@ -371,17 +575,7 @@ void execution_fail_all(struct plan_view *view, const char *text)
         if (!vm_status_is_started(run.status))
             timed_start(run.status);
         vm_run_fail(&run, text, NULL);
+        session->is_indexed = false;
+        session->is_dirty = session->must_write = true;
     }
-}
-
-size_t execution_count_waiting(const json_t *status)
-{
-    const json_t *vms = obj_arr(status, "migration.vms");
-    size_t count = 0;
-
-    for (size_t i = 0; i < json_array_size(vms); i++)
-        if (conditions_is_true(json_array_get(vms, i), "Pending") &&
-            !vm_status_is_completed(json_array_get(vms, i)))
-            count++;
-    return count;
 }

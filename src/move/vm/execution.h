@@ -1,12 +1,13 @@
 /* The execution of a plan by a migration: its beginning, one pass over its VMs, its end.
  *
- * All state is in the plan's status; a pass changes it in place and the caller saves it.
+ * All state is in the plan's status; a pass changes it in place and the caller saves it.  What must
+ * outlast a crash at once, the pass itself puts on record.
  *
  * May use: base, data, kube, source, inventory, hook.  Threads: one worker per plan.
  */
 #pragma once
 
-#include "move/vm/plan_view.h"
+#include "move/vm/plan_session.h"
 
 /* What a pass may do. */
 enum execution_mode {
@@ -17,16 +18,14 @@ enum execution_mode {
 /* Begins MIGRATION: history entry, target namespace, an entry for each VM that has not succeeded. */
 int execution_begin(struct plan_view *view, const json_t *migration, struct error **err);
 
-/* Does one pass for the active ENTRY.  *AGAIN_MS gets when the next one is due, 0: on a change. */
-int execution_pass(struct plan_view *view, json_t *entry, enum execution_mode mode,
-                   int64_t *again_ms, struct error **err);
+/* Does one pass for the active ENTRY, over the VMs that something happened to (all with
+ * session->must_look).  *AGAIN_MS gets when the next one is due, 0: on a change. */
+int execution_pass(struct plan_session *session, struct plan_view *view, json_t *entry,
+                   enum execution_mode mode, int64_t *again_ms, struct error **err);
 
 /* Cancels every VM that is not completed. */
-void execution_cancel_all(struct plan_view *view, json_t *entry, const char *reason,
-                          const char *message);
+void execution_cancel_all(struct plan_session *session, struct plan_view *view, json_t *entry,
+                          const char *reason, const char *message);
 
 /* Fails every VM that is not completed, and then cleans up after it. */
-void execution_fail_all(struct plan_view *view, const char *text);
-
-/* How many VMs of the plan wait for a place. */
-size_t execution_count_waiting(const json_t *status);
+void execution_fail_all(struct plan_session *session, struct plan_view *view, const char *text);

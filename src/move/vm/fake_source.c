@@ -142,6 +142,11 @@ void fake_source_add(const char *kind, const char *id, const char *name)
     add_object(kind, obj_pack("{s:s, s:s}", "id", id, "name", name));
 }
 
+void fake_source_put(const char *kind, json_t *object)
+{
+    add_object(kind, object);
+}
+
 void fake_source_add_vm(const char *id, const char *name, size_t disks)
 {
     add_object("VM", obj_pack("{s:s, s:s, s:i, s:b}", "id", id, "name", name, "diskCount",
@@ -226,6 +231,14 @@ int inventory_find(struct inventory *inventory, const char *ns, const char *prov
     }
     *out = json_incref(found);
     return 0;
+}
+
+json_t *inventory_list(struct inventory *inventory, const char *ns, const char *provider,
+                       const char *kind)
+{
+    const json_t *list = json_object_get(objects, kind);
+
+    return list != NULL ? json_copy((json_t *)(uintptr_t)list) : json_array();
 }
 
 struct source *inventory_get_source(struct inventory *inventory, const char *ns, const char *name,

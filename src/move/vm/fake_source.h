@@ -18,6 +18,9 @@ void fake_source_remove_vm(const char *id);
 /* Adds an object of another kind ("Network", "Storage"). */
 void fake_source_add(const char *kind, const char *id, const char *name);
 
+/* Takes an object of any form. */
+void fake_source_put(const char *kind, json_t *object);
+
 void fake_source_set_complete(bool complete);
 
 /* Makes the source one whose machines are switched on and off. */

@@ -28,7 +28,7 @@
 /* clang-format off */
 static const struct step steps[] = {
     [STEP_STARTED]                      = {"Started",                  NEEDS_NOTHING,    started_run,               STEP_CLEAN_UP},
-    [STEP_PRE_HOOK]                     = {"PreHook",                  NEEDS_PRE_HOOK,   pre_hook_run,              STEP_CLEAN_UP},
+    [STEP_PRE_HOOK]                     = {"PreHook",                  NEEDS_PRE_HOOK,   pre_hook_run,              STEP_CLEAN_UP, true},
     [STEP_CREATE_INITIAL_SNAPSHOT]      = {"CreateInitialSnapshot",    NEEDS_NOTHING,    create_snapshot_run,       STEP_CLEAN_UP},
     [STEP_WAIT_FOR_INITIAL_SNAPSHOT]    = {"WaitForInitialSnapshot",   NEEDS_NOTHING,    wait_for_snapshot_run,     STEP_CLEAN_UP},
     [STEP_STORE_INITIAL_DELTAS]         = {"StoreInitialSnapshotDeltas", NEEDS_NOTHING,  store_deltas_run,          STEP_CLEAN_UP},
@@ -42,7 +42,7 @@ static const struct step steps[] = {
     [STEP_STORE_DELTAS]                 = {"StoreSnapshotDeltas",      NEEDS_NOTHING,    store_deltas_run,          STEP_CLEAN_UP},
     [STEP_ADD_CHECKPOINT]               = {"AddCheckpoint",            NEEDS_NOTHING,    add_checkpoint_run,        STEP_CLEAN_UP},
     [STEP_STORE_POWER_STATE]            = {"StorePowerState",          NEEDS_NOTHING,    store_power_state_run,     STEP_CLEAN_UP},
-    [STEP_POWER_OFF_SOURCE]             = {"PowerOffSource",           NEEDS_NOTHING,    power_off_run,             STEP_CLEAN_UP},
+    [STEP_POWER_OFF_SOURCE]             = {"PowerOffSource",           NEEDS_NOTHING,    power_off_run,             STEP_CLEAN_UP, true},
     [STEP_WAIT_FOR_POWER_OFF]           = {"WaitForPowerOff",          NEEDS_NOTHING,    wait_for_power_off_run,    STEP_CLEAN_UP},
     [STEP_REMOVE_PENULTIMATE_SNAPSHOT]  = {"RemovePenultimateSnapshot", NEEDS_NOTHING,   remove_snapshot_run,       STEP_CLEAN_UP},
     [STEP_WAIT_FOR_PENULTIMATE_REMOVAL] = {"WaitForPenultimateSnapshotRemoval", NEEDS_NOTHING, wait_for_removal_run, STEP_CLEAN_UP},
@@ -53,11 +53,11 @@ static const struct step steps[] = {
     [STEP_FINALIZE]                     = {"Finalize",                 NEEDS_NOTHING,    copy_disks_run,            STEP_CLEAN_UP},
     [STEP_REMOVE_FINAL_SNAPSHOT]        = {"RemoveFinalSnapshot",      NEEDS_NOTHING,    remove_snapshot_run,       STEP_CLEAN_UP},
     [STEP_WAIT_FOR_FINAL_REMOVAL]       = {"WaitForFinalSnapshotRemoval", NEEDS_NOTHING, wait_for_final_removal_run, STEP_CLEAN_UP},
-    [STEP_CREATE_CONVERSION_POD]        = {"CreateGuestConversionPod", NEEDS_CONVERSION, create_conversion_pod_run, STEP_CLEAN_UP},
+    [STEP_CREATE_CONVERSION_POD]        = {"CreateGuestConversionPod", NEEDS_CONVERSION, create_conversion_pod_run, STEP_CLEAN_UP, true},
     [STEP_CONVERT_GUEST]                = {"ConvertGuest",             NEEDS_CONVERSION, convert_guest_run,         STEP_CLEAN_UP},
-    [STEP_CREATE_VM]                    = {"CreateVM",                 NEEDS_NOTHING,    create_vm_run,             STEP_CLEAN_UP},
-    [STEP_POST_HOOK]                    = {"PostHook",                 NEEDS_POST_HOOK,  post_hook_run,             STEP_CLEAN_UP},
-    [STEP_CLEAN_UP]                     = {"CleanUp",                  NEEDS_NOTHING,    clean_up_run,              STEP_COMPLETED},
+    [STEP_CREATE_VM]                    = {"CreateVM",                 NEEDS_NOTHING,    create_vm_run,             STEP_CLEAN_UP, true},
+    [STEP_POST_HOOK]                    = {"PostHook",                 NEEDS_POST_HOOK,  post_hook_run,             STEP_CLEAN_UP, true},
+    [STEP_CLEAN_UP]                     = {"CleanUp",                  NEEDS_NOTHING,    clean_up_run,              STEP_COMPLETED, true},
     [STEP_COMPLETED]                    = {"Completed",                NEEDS_NOTHING,    NULL,                      STEP_COMPLETED},
 };
 

@@ -62,6 +62,7 @@ struct step {
      * again; any other ends the VM's migration. */
     int (*run)(struct vm_run *run, bool *done, struct error **err);
     enum step_id on_failure;
+    bool recorded; /* that it begins is on record first: it destroys what earlier steps are found by */
 };
 
 /* A step's place in an itinerary. */

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "data/obj.h"
 #include "inventory/inventory.h"
+#include "kube/cache.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
 #include "move/vm/history.h"
@@ -23,7 +24,10 @@ static int load_plan(struct room *room, const struct edit *edit, json_t **plan,
                     "the migration names no plan");
         return 0;
     }
-    if (reference_get(room, &KIND_PLAN, reference, plan, err) == -1)
+    if (room->plans != NULL)
+        *plan = kube_cache_get(room->plans, obj_str(reference, "namespace", ""),
+                               obj_str(reference, "name", ""));
+    else if (reference_get(room, &KIND_PLAN, reference, plan, err) == -1)
         return -1;
     if (*plan == NULL)
         finding_add(edit->status, "PlanNotValid", CONDITION_CRITICAL, "NotFound",
@@ -105,7 +109,7 @@ static void mirror(json_t *status, const json_t *plan, const json_t *entry)
         return;
     copy_time(status, of_plan, "started");
     copy_time(status, of_plan, "completed");
-    obj_take(status, "vms", obj_copy(obj_arr(of_plan, "vms")));
+    obj_take(status, "vms", json_incref(obj_arr(of_plan, "vms"))); /* frozen, and not changed here */
 }
 
 static bool is_ended(const json_t *object)

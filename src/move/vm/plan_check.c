@@ -11,6 +11,7 @@
 #include "kube/names.h"
 #include "move/vm/hook_check.h"
 #include "move/vm/plan_check_names.h"
+#include "move/vm/plan_check_target.h"
 #include "move/vm/vm_status.h"
 
 #include <string.h>
@@ -201,5 +202,5 @@ int plan_check(struct plan_view *view, bool with_vms, struct error **err)
         return -1;
     check_v2v_image(view);
     plan_check_templates(view);
-    return 0;
+    return plan_check_target(view, err);
 }

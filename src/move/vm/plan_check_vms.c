@@ -11,6 +11,7 @@
 #include "move/vm/plan_check_vsphere.h"
 #include "move/vm/vm_status.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@ struct scan {
     struct map *ids;          /* source ids seen */
     struct map *target_names; /* explicit target names seen */
     struct map *claims;       /* whole names of claims, to machines' */
-    json_t *target_vms;       /* all machines of the destination */
+    struct map *targets;      /* machines of the destination by namespace and name; borrowed */
+    struct map *macs;         /* addresses in small letters, to arrays of such machines */
+    struct map *succeeded;    /* source ids of what was moved already */
 };
 
 static const char *const MARK = "";
@@ -116,36 +119,39 @@ static void check_existing(struct scan *scan, const json_t *ref, const json_t *v
 
     if (name[0] == '\0')
         name = obj_str(vm, "name", "");
-    for (size_t i = 0; i < json_array_size(scan->target_vms); i++) {
-        const json_t *target = json_array_get(scan->target_vms, i);
-        if (!str_eq(meta_ns(target), ns) || !str_eq(meta_name(target), name) ||
-            is_own(scan, target, id))
-            continue;
+    CLEANUP(str) char *key = meta_key(ns, name);
+    const json_t *target = map_find(scan->targets, key);
+    if (target != NULL && !is_own(scan, target, id))
         finding_add_item(scan->view->status, "VMAlreadyExists", CONDITION_CRITICAL, "NotUnique",
                          "set targetName, or remove the machine on the target",
                          "machines of these names exist in the target namespace", name);
-    }
+}
+
+static char *fold_mac(const char *mac)
+{
+    char *folded = xstrdup(mac);
+
+    for (char *c = folded; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return folded;
 }
 
 static void check_macs(struct scan *scan, const struct machine *machine)
 {
-    for (size_t i = 0; i < json_array_size(scan->target_vms); i++) {
-        const json_t *target = json_array_get(scan->target_vms, i);
-        const json_t *nics = obj_arr(target, "spec.template.spec.domain.devices.interfaces");
-        if (is_own(scan, target, machine->id))
-            continue;
-        for (size_t k = 0; k < json_array_size(nics); k++)
-            for (size_t n = 0; n < machine->nics.len; n++) {
-                const char *mac = machine->nics.ptr[n].mac;
-                const char *taken = obj_str(json_array_get(nics, k), "macAddress", NULL);
-                if (mac == NULL || taken == NULL || strcasecmp(mac, taken) != 0)
-                    continue;
-                CLEANUP(str) char *item = xasprintf("%s: %s is used by %s/%s", machine->name, mac,
-                                                    meta_ns(target), meta_name(target));
-                finding_add_item(scan->view->status, "MacConflicts", CONDITION_CRITICAL,
-                                 "NotValid", "change or remove the other machine",
-                                 "MAC addresses are in use on the destination", item);
-            }
+    for (size_t n = 0; n < machine->nics.len; n++) {
+        const char *mac = machine->nics.ptr[n].mac;
+        CLEANUP(str) char *folded = mac != NULL ? fold_mac(mac) : NULL;
+        const json_t *users = mac != NULL ? map_find(scan->macs, folded) : NULL;
+        for (size_t i = 0; i < json_array_size(users); i++) {
+            const json_t *target = json_array_get(users, i);
+            if (is_own(scan, target, machine->id))
+                continue;
+            CLEANUP(str) char *item = xasprintf("%s: %s is used by %s/%s", machine->name, mac,
+                                                meta_ns(target), meta_name(target));
+            finding_add_item(scan->view->status, "MacConflicts", CONDITION_CRITICAL, "NotValid",
+                             "change or remove the other machine",
+                             "MAC addresses are in use on the destination", item);
+        }
     }
 }
 
@@ -220,6 +226,10 @@ static void check_encryption(struct scan *scan, const json_t *ref, const char *n
     bool clevis = obj_bool(ref, "nbdeClevis", false);
     bool luks = obj_str(ref, "luks.name", "")[0] != '\0';
 
+    if (clevis && luks)
+        finding_add_item(scan->view->status, "LuksAndClevisIncompatibility", CONDITION_WARN,
+                         "NotValid", "give one of luks and nbdeClevis",
+                         "VMs name both a LUKS secret and a Tang server: the secret is used", name);
     if ((!clevis && !luks) || !plan_view_converts(scan->view) ||
         obj_str(scan->view->plan, "spec.virtV2vImage", "")[0] != '\0')
         return;
@@ -261,15 +271,68 @@ static int check_vm(struct scan *scan, const json_t *ref, struct error **err)
 
     if (resolve(scan, ref, &vm, err) == -1)
         return -1;
-    if (vm == NULL || vm_status_is_succeeded(
-                          vm_status_find(obj_arr(scan->view->status, "migration.vms"),
-                                         obj_str(vm, "id", ""))))
+    if (vm == NULL || map_find(scan->succeeded, obj_str(vm, "id", "")) != NULL)
         return 0;
     check_names(scan, ref, vm);
     check_existing(scan, ref, vm);
     check_encryption(scan, ref, obj_str(vm, "name", ""));
     check_concerns(scan, vm);
     return check_machine(scan, ref, vm, err);
+}
+
+/* ---- what they are compared with --------------------------------------------------------- */
+
+static void note_target(struct scan *scan, json_t *target)
+{
+    const json_t *nics = obj_arr(target, "spec.template.spec.domain.devices.interfaces");
+    CLEANUP(str) char *key = meta_key_of(target);
+
+    map_put(scan->targets, key, target);
+    for (size_t i = 0; i < json_array_size(nics); i++) {
+        const char *mac = obj_str(json_array_get(nics, i), "macAddress", NULL);
+        CLEANUP(str) char *folded = mac != NULL ? fold_mac(mac) : NULL;
+        json_t *users = mac != NULL ? map_find(scan->macs, folded) : NULL;
+        if (mac == NULL)
+            continue;
+        if (users == NULL) {
+            users = json_array();
+            map_put(scan->macs, folded, users);
+        }
+        json_array_append(users, target);
+    }
+}
+
+static void scan_init(struct scan *scan, struct plan_view *view, const json_t *target_vms)
+{
+    const json_t *before = obj_arr(view->status, "migration.vms");
+
+    *scan = (struct scan){.view = view,
+                          .ids = map_new(),
+                          .target_names = map_new(),
+                          .claims = map_new(),
+                          .targets = map_new(),
+                          .macs = map_new(),
+                          .succeeded = map_new()};
+    for (size_t i = 0; i < json_array_size(target_vms); i++)
+        note_target(scan, json_array_get(target_vms, i));
+    for (size_t i = 0; i < json_array_size(before); i++)
+        if (vm_status_is_succeeded(json_array_get(before, i)))
+            note(scan->succeeded, obj_str(json_array_get(before, i), "id", ""));
+}
+
+static void free_users(void *users)
+{
+    json_decref(users);
+}
+
+static void scan_reset(struct scan *scan)
+{
+    map_free(scan->ids, NULL);
+    map_free(scan->target_names, NULL);
+    map_free(scan->claims, free);
+    map_free(scan->targets, NULL);
+    map_free(scan->macs, free_users);
+    map_free(scan->succeeded, NULL);
 }
 
 int plan_check_vms(struct plan_view *view, struct error **err)
@@ -281,15 +344,10 @@ int plan_check_vms(struct plan_view *view, struct error **err)
     if (kube_list(view->room->client, &KIND_VM, NULL, NULL, &target_vms, err) == -1)
         return error_wrap(err, "cannot list the destination's machines");
 
-    struct scan scan = {.view = view,
-                        .ids = map_new(),
-                        .target_names = map_new(),
-                        .claims = map_new(),
-                        .target_vms = target_vms};
+    struct scan scan;
+    scan_init(&scan, view, target_vms);
     for (size_t i = 0; result == 0 && i < json_array_size(vms); i++)
         result = check_vm(&scan, json_array_get(vms, i), err);
-    map_free(scan.ids, NULL);
-    map_free(scan.target_names, NULL);
-    map_free(scan.claims, free);
+    scan_reset(&scan);
     return result;
 }

@@ -63,6 +63,55 @@ static void check_warm(struct plan_view *view, const json_t *vm)
                          "disks of VMs need consolidation", name_of(vm));
 }
 
+static bool has_file(const json_t *vm, const char *file)
+{
+    const json_t *disks = obj_arr(vm, "disks");
+
+    for (size_t i = 0; i < json_array_size(disks); i++)
+        if (str_eq(obj_str(json_array_get(disks, i), "file", ""), file))
+            return true;
+    return false;
+}
+
+static bool is_in_plan(const struct plan_view *view, const json_t *vm)
+{
+    const json_t *refs = obj_arr(view->plan, "spec.vms");
+
+    for (size_t i = 0; i < json_array_size(refs); i++) {
+        const json_t *ref = json_array_get(refs, i);
+        if (str_eq(obj_str(ref, "id", ""), obj_str(vm, "id", "")) ||
+            str_eq(obj_str(ref, "name", ""), name_of(vm)))
+            return true;
+    }
+    return false;
+}
+
+/* A shared disk of a cold move: nobody else may write to it meanwhile, and who moves it twice has it
+ * twice. */
+static void check_shared(struct plan_view *view, const json_t *vm, const json_t *disk)
+{
+    const char *file = obj_str(disk, "file", "");
+    bool moves = obj_bool(view->plan, "spec.migrateSharedDisks", true);
+    json_auto_t *all =
+        inventory_list(view->room->inventory, view->provider_ns, view->provider_name, "VM");
+
+    for (size_t i = 0; moves && i < json_array_size(all); i++) {
+        const json_t *other = json_array_get(all, i);
+        if (str_eq(obj_str(other, "id", ""), obj_str(vm, "id", "")) || !has_file(other, file))
+            continue;
+        CLEANUP(str) char *item =
+            xasprintf("%s: %s is in %s, too", name_of(vm), file, name_of(other));
+        if (is_on(other))
+            finding_add_item(view->status, "SharedDisks", CONDITION_CRITICAL, "NotValid",
+                             "switch the other VMs off",
+                             "VMs that run share disks with VMs of the plan", item);
+        else if (is_in_plan(view, other))
+            finding_add_item(view->status, "SharedWarnDisks", CONDITION_WARN, "NotValid",
+                             "set migrateSharedDisks to false in all but one plan",
+                             "disks that VMs share will be copied for each of them", item);
+    }
+}
+
 static void check_disks(struct plan_view *view, const json_t *vm, const struct machine *machine)
 {
     const json_t *disks = obj_arr(vm, "disks");
@@ -83,6 +132,8 @@ static void check_disks(struct plan_view *view, const json_t *vm, const struct m
             finding_add_item(view->status, "SharedDisks", CONDITION_CRITICAL, "NotValid",
                              "move VMs with shared disks cold",
                              "disks that VMs share cannot be moved while they run", item);
+        if (obj_bool(disk, "shared", false) && !warm)
+            check_shared(view, vm, disk);
     }
     for (size_t i = 0; i < machine->disks.len; i++) {
         const struct machine_disk *disk = &machine->disks.ptr[i];

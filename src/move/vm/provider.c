@@ -65,6 +65,27 @@ static void check_type(const json_t *provider, json_t *status)
                     "providers of type \"%s\" are not supported", type);
 }
 
+/* What the account may not do; a migration would fail in the middle. */
+static void check_privileges(const struct source_ops *ops, struct source *source, json_t *status,
+                             struct cancel *cancel)
+{
+    CLEANUP(error) struct error *failure = NULL;
+    struct str_list missing = {0};
+
+    if (ops->list_missing == NULL)
+        return;
+    if (ops->list_missing(source, &missing, cancel, &failure) == -1) {
+        CLEANUP(str) char *text = error_format(failure);
+        finding_add(status, "InsufficientPrivileges", CONDITION_WARN, "NotKnown", NULL, "%s", text);
+    }
+    for (size_t i = 0; i < missing.len; i++)
+        finding_add_item(status, "InsufficientPrivileges", CONDITION_WARN, "PrivilegesNotGranted",
+                         "give the account a role that has them, on the vCenter's root with "
+                         "propagation",
+                         "the account lacks privileges that migrations need", missing.ptr[i]);
+    str_list_free_all(&missing);
+}
+
 /* Tests the connection through the open source. */
 static void test_connection(struct room *room, const json_t *provider, json_t *status,
                             struct cancel *cancel)
@@ -81,6 +102,8 @@ static void test_connection(struct room *room, const json_t *provider, json_t *s
         return;
     }
     int result = ops->test(source, cancel, &failure);
+    if (result == 0)
+        check_privileges(ops, source, status, cancel);
     inventory_put_source(room->inventory, source);
     if (result == 0) {
         finding_add(status, "ConnectionTestSucceeded", CONDITION_REQUIRED, "Tested", NULL,

@@ -1,8 +1,8 @@
 /* What every controller of this room works with, and the habits they share: reading the object
  * they reconcile, writing its status only when it changed, and naming findings.
  *
- * May use: base, data, kube, inventory.  Threads: a struct room is frozen after start except for
- * the scheduler, which has its own lock; a struct edit belongs to one thread.
+ * May use: base, data, kube, inventory.  Threads: a struct room is frozen after start; scheduler,
+ * sessions and caches have their own locks; a struct edit belongs to one thread.
  */
 #pragma once
 
@@ -16,6 +16,8 @@
 
 struct error;
 struct inventory;
+struct kube_cache;
+struct plan_sessions;
 struct scheduler;
 struct validation;
 
@@ -23,6 +25,8 @@ struct room {
     struct kube_client *client;
     struct inventory *inventory;
     struct scheduler *scheduler;
+    struct plan_sessions *sessions; /* or NULL: nothing is kept between two reconciles */
+    struct kube_cache *plans, *migrations; /* or NULL: the server is asked */
     const char *main_namespace;
     struct event_recorder *events; /* or NULL: nobody listens */
     struct validation *validation; /* or NULL: machines are not judged */

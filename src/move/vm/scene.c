@@ -11,6 +11,7 @@
 #include "move/vm/fake_source.h"
 #include "move/vm/history.h"
 #include "move/vm/plan.h"
+#include "move/vm/plan_session.h"
 #include "move/vm/scheduler.h"
 
 #include <stdlib.h>
@@ -55,7 +56,7 @@ static json_t *plan_vms(size_t count, unsigned flags)
 
 void scene_init(struct scene *scene, size_t count, size_t disks, unsigned flags)
 {
-    *scene = (struct scene){.cluster = fake_cluster_new()};
+    *scene = (struct scene){.cluster = fake_cluster_new(), .round_ms = ROUND_MS};
     scene->room = (struct room){.client = fake_cluster_client(scene->cluster),
                                 .scheduler = scheduler_new(NULL, NULL),
                                 .main_namespace = "ns"};
@@ -91,6 +92,7 @@ void scene_reset(struct scene *scene)
         return;
     kube_client_free(scene->room.client);
     scheduler_free(scene->room.scheduler);
+    sessions_free(scene->room.sessions);
     fake_cluster_free(scene->cluster);
     *scene = (struct scene){0};
 }
@@ -117,11 +119,21 @@ json_t *scene_vm(struct scene *scene, const char *id)
     return NULL;
 }
 
+void scene_keep_sessions(struct scene *scene)
+{
+    sessions_free(scene->room.sessions);
+    scheduler_free(scene->room.scheduler);
+    scene->room.sessions = sessions_new(1);
+    scene->room.scheduler = scheduler_new(NULL, NULL);
+}
+
 bool scene_step(struct scene *scene)
 {
     CLEANUP(error) struct error *err = NULL;
     struct reconcile_result result = {0};
 
+    if (scene->room.sessions != NULL)
+        sessions_wake(scene->room.sessions, "ns/plan", NULL);
     return plan_reconcile(&scene->room, "ns", "plan", NULL, &result, &err) == 0;
 }
 
@@ -205,7 +217,7 @@ void scene_play(struct scene *scene)
         play_job(scene, json_array_get(jobs, i));
     for (size_t i = 0; i < json_array_size(vms); i++)
         play_vm(scene, json_array_get(vms, i));
-    time_advance_fake(ROUND_MS);
+    time_advance_fake(scene->round_ms);
 }
 
 static bool is_over(struct scene *scene)

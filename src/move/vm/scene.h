@@ -17,6 +17,7 @@ struct scene {
     const char *fail_vm;   /* only those of this VM, or NULL */
     bool stuck;            /* pods stay running */
     bool still;            /* machines never run */
+    int64_t round_ms;      /* of the clock, for each time that machines are played */
 };
 
 enum { SCENE_HOOKS = 1, SCENE_RAW = 2 };
@@ -33,7 +34,10 @@ json_t *scene_plan(struct scene *scene);
 /* Its VM entry by id. */
 json_t *scene_vm(struct scene *scene, const char *id);
 
-/* One reconcile of the plan; true if it succeeded. */
+/* Keeps the plan in memory between reconciles from now on, with journals; again: as after a crash. */
+void scene_keep_sessions(struct scene *scene);
+
+/* One reconcile of the plan, of all of it; true if it succeeded. */
 bool scene_step(struct scene *scene);
 
 /* Lets pods, jobs and machines go one step on. */

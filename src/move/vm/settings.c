@@ -114,6 +114,9 @@ int settings_load(struct room *room, struct settings *settings, struct error **e
         knob_text(spec, "aap_insecure_skip_verify", "AAP_INSECURE_SKIP_VERIFY");
     settings->aap_insecure = str_eq(insecure, "true");
     settings->aap_timeout_s = knob_int(spec, "aap_timeout", "AAP_TIMEOUT", 0);
+    CLEANUP(str) char *serial = knob_text(spec, "feature_vmware_system_serial_number",
+                                          "FEATURE_VMWARE_SYSTEM_SERIAL_NUMBER");
+    settings->vmware_serial = serial == NULL || str_eq(serial, "true");
     settings->hook_resources = hook_resources(spec);
     return 0;
 }

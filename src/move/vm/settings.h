@@ -20,6 +20,7 @@ struct settings {
     char *pvc_name_template;         /* or NULL; braces already un-escaped */
     char *aap_url, *aap_token_secret, *aap_ca_secret; /* or NULL */
     bool aap_insecure;
+    bool vmware_serial; /* machines from vSphere keep the serial number that VMware made */
     int64_t aap_timeout_s; /* 0: not set */
     json_t *hook_resources;
 };

@@ -36,7 +36,14 @@ static const json_t *find_pod(const json_t *pods)
 static json_t *convert_args(const struct vm_run *run, const json_t *claims)
 {
     const char *root = obj_str(run->status, "rootDisk", "");
+    const struct str_list *addresses = &run->machine->static_ips;
     json_t *args = obj_pack("[s]", "--progress=json");
+
+    for (size_t i = 0;
+         obj_bool(run->view->plan, "spec.preserveStaticIPs", false) && i < addresses->len; i++) {
+        json_array_append_new(args, json_string("--mac"));
+        json_array_append_new(args, json_string(addresses->ptr[i]));
+    }
 
     if (root[0] != '\0') {
         json_array_append_new(args, json_string("--root"));

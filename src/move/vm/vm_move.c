@@ -25,6 +25,7 @@
 #include "kube/controller.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
+#include "kube/names.h"
 #include "move/vm/figures.h"
 #include "move/vm/history.h"
 #include "move/vm/hook_check.h"
@@ -32,6 +33,8 @@
 #include "move/vm/maps.h"
 #include "move/vm/migration.h"
 #include "move/vm/plan.h"
+#include "move/vm/plan_concern.h"
+#include "move/vm/plan_session.h"
 #include "move/vm/provider.h"
 #include "move/vm/room.h"
 #include "move/vm/scheduler.h"
@@ -98,6 +101,7 @@ struct vm_move {
     struct controller *controllers[CONTROLLER_COUNT];
     struct kube_cache *caches[CACHE_COUNT];
     struct figures *figures;
+    struct plan_concern *concern;
 };
 
 static const struct controller_row {
@@ -117,6 +121,14 @@ static const struct controller_row {
 static_assert(ARRAY_SIZE(controller_rows) == CONTROLLER_COUNT, "every controller has a row");
 
 /* ---- whom a change concerns -------------------------------------------------------------- */
+
+static void add_key(struct controller *controller, const char *key)
+{
+    CLEANUP(str) char *ns = NULL;
+    const char *name = meta_key_split(key, &ns);
+
+    controller_add(controller, ns, name);
+}
 
 /* All objects that a cache knows. */
 static void add_all(struct controller *controller, struct kube_cache *cache)
@@ -149,8 +161,13 @@ static void wake_all_hosts(struct controller *controller, const json_t *object, 
 static void wake_all_plans(struct controller *controller, const json_t *object, void *arg)
 {
     struct vm_move *move = arg;
+    json_auto_t *plans = kube_cache_list(move->caches[CACHE_PLAN], NULL, NULL);
 
-    add_all(controller, move->caches[CACHE_PLAN]);
+    for (size_t i = 0; i < json_array_size(plans); i++) {
+        CLEANUP(str) char *key = meta_key_of(json_array_get(plans, i));
+        sessions_wake(move->room.sessions, key, NULL);
+        add_key(controller, key);
+    }
 }
 
 static void wake_provider_of_secret(struct controller *controller, const json_t *secret, void *arg)
@@ -186,17 +203,17 @@ static void wake_migrations_of_plan(struct controller *controller, const json_t 
     }
 }
 
-/* Objects made for a VM carry the plan's uid; hook jobs are in its namespace. */
+/* Objects made for a VM carry the plan's uid and the VM's id. */
 static void wake_plan_of_label(struct controller *controller, const json_t *object, void *arg)
 {
     struct vm_move *move = arg;
     const char *uid = meta_label(object, "plan");
-    json_auto_t *plans = uid != NULL ? kube_cache_list(move->caches[CACHE_PLAN], NULL, NULL) : NULL;
+    CLEANUP(str) char *key = uid != NULL ? plan_concern_find(move->concern, uid) : NULL;
 
-    for (size_t i = 0; i < json_array_size(plans); i++)
-        if (str_eq(meta_uid(json_array_get(plans, i)), uid))
-            controller_add(controller, meta_ns(json_array_get(plans, i)),
-                           meta_name(json_array_get(plans, i)));
+    if (key == NULL)
+        return;
+    sessions_wake(move->room.sessions, key, meta_label(object, "vmID"));
+    add_key(controller, key);
 }
 
 /* An instance has the name of its machine, which carries the labels. */
@@ -213,11 +230,17 @@ static void wake_plan_of_instance(struct controller *controller, const json_t *i
 static void wake_plan(void *arg, const char *key)
 {
     struct vm_move *move = arg;
-    char *ns = NULL;
-    const char *name = meta_key_split(key, &ns);
 
-    controller_add(move->controllers[CONTROLLER_PLAN], ns, name);
-    free(ns);
+    add_key(move->controllers[CONTROLLER_PLAN], key);
+}
+
+/* The same, but all of it is to be looked at. */
+static void wake_whole_plan(void *arg, const char *key)
+{
+    struct vm_move *move = arg;
+
+    sessions_wake(move->room.sessions, key, NULL);
+    wake_plan(arg, key);
 }
 
 static void watch_all(struct vm_move *move)
@@ -264,8 +287,11 @@ static void note_running(struct vm_move *move)
 
         for (size_t k = 0; entry != NULL && k < json_array_size(vms); k++)
             if (vm_status_is_running(json_array_get(vms, k)))
-                scheduler_note(move->room.scheduler, provider_key, plan_key,
-                               obj_str(json_array_get(vms, k), "id", ""));
+                scheduler_note(
+                    move->room.scheduler,
+                    &(struct scheduler_request){.provider = provider_key,
+                                                .plan = plan_key,
+                                                .vm = obj_str(json_array_get(vms, k), "id", "")});
     }
 }
 
@@ -290,6 +316,17 @@ static void note_deleted(void *arg, enum kube_change change, const json_t *old,
         figures_note(move->figures, migration);
 }
 
+/* Before the plan's controller is told of it. */
+static void note_plan(void *arg, enum kube_change change, const json_t *old, const json_t *plan)
+{
+    struct vm_move *move = arg;
+
+    if (change == KUBE_DELETED)
+        plan_concern_remove(move->concern, plan);
+    else
+        plan_concern_put(move->concern, plan);
+}
+
 static void make_parts(struct vm_move *move)
 {
     for (size_t i = 0; i < CACHE_COUNT; i++) {
@@ -306,6 +343,9 @@ static void make_parts(struct vm_move *move)
     move->figures = figures_new(move->caches[CACHE_PLAN], move->caches[CACHE_MIGRATION],
                                 move->caches[CACHE_PROVIDER]);
     kube_cache_add_handler(move->caches[CACHE_MIGRATION], note_deleted, move);
+    kube_cache_add_handler(move->caches[CACHE_PLAN], note_plan, move);
+    move->room.plans = move->caches[CACHE_PLAN];
+    move->room.migrations = move->caches[CACHE_MIGRATION];
     watch_all(move);
 }
 
@@ -318,7 +358,9 @@ int vm_move_start(const struct vm_move_options *options, struct vm_move **out, s
                                .inventory = options->inventory,
                                .validation = options->validation,
                                .scheduler = scheduler_new(wake_plan, move),
+                               .sessions = sessions_new(SESSIONS_JOURNAL_FROM),
                                .main_namespace = move->main_namespace};
+    move->concern = plan_concern_new();
     move->room.events = event_recorder_new(options->client, "forklift-controller", "gantryd");
     make_parts(move);
     if (event_recorder_start(move->room.events, err) == -1 ||
@@ -352,6 +394,8 @@ void vm_move_stop(struct vm_move *move)
         controller_free(move->controllers[i]);
     event_recorder_free(move->room.events);
     scheduler_free(move->room.scheduler);
+    sessions_free(move->room.sessions);
+    plan_concern_free(move->concern);
     free(move->main_namespace);
     free(move);
 }
@@ -363,14 +407,61 @@ void vm_move_format_metrics(void *arg, struct buf *out)
     figures_format(move->figures, out);
 }
 
-void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *provider_name)
+/* The maps that refer to the provider. */
+static void add_maps_of(struct vm_move *move, enum controller_id controller, enum cache_id cache,
+                        const char *provider)
+{
+    json_auto_t *maps = kube_cache_list(move->caches[cache], NULL, NULL);
+
+    for (size_t i = 0; i < json_array_size(maps); i++) {
+        const json_t *map = json_array_get(maps, i);
+        CLEANUP(str) char *key = reference_key(obj_at(map, "spec.provider.source"));
+        if (str_eq(key, provider))
+            controller_add(move->controllers[controller], meta_ns(map), meta_name(map));
+    }
+}
+
+/* A plan that names a machine that changed. */
+struct changed_machine {
+    struct vm_move *move;
+    const char *label;
+};
+
+static void wake_plan_of_machine(void *arg, const char *key)
+{
+    const struct changed_machine *machine = arg;
+
+    sessions_wake(machine->move->room.sessions, key, machine->label);
+    wake_plan(machine->move, key);
+}
+
+void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *provider_name,
+                               const struct inventory_change *change)
 {
     struct vm_move *move = arg;
+    CLEANUP(str) char *provider = meta_key(provider_ns, provider_name);
 
+    if (change != NULL && str_eq(change->kind, "VM")) {
+        CLEANUP(str) char *label = name_fix_label_value(change->id);
+        struct changed_machine machine = {move, label};
+        plan_concern_of_provider(move->concern, provider, change->id, change->name,
+                                 wake_plan_of_machine, &machine);
+        return;
+    }
     controller_add(move->controllers[CONTROLLER_PROVIDER], provider_ns, provider_name);
-    add_all(move->controllers[CONTROLLER_NETWORK_MAP], move->caches[CACHE_NETWORK_MAP]);
-    add_all(move->controllers[CONTROLLER_STORAGE_MAP], move->caches[CACHE_STORAGE_MAP]);
-    add_all(move->controllers[CONTROLLER_PLAN], move->caches[CACHE_PLAN]);
+    add_maps_of(move, CONTROLLER_NETWORK_MAP, CACHE_NETWORK_MAP, provider);
+    add_maps_of(move, CONTROLLER_STORAGE_MAP, CACHE_STORAGE_MAP, provider);
+    plan_concern_of_provider(move->concern, provider, NULL, NULL, wake_whole_plan, move);
+}
+
+void vm_move_machines_validated(void *arg, const char *provider_ns, const char *provider_name)
+{
+    struct vm_move *move = arg;
+    CLEANUP(str) char *provider = meta_key(provider_ns, provider_name);
+
+    /* What executes is not judged any more. */
+    controller_add(move->controllers[CONTROLLER_PROVIDER], provider_ns, provider_name);
+    plan_concern_of_provider(move->concern, provider, NULL, NULL, wake_plan, move);
 }
 
 void vm_move_rules_changed(struct vm_move *move)

@@ -26,7 +26,12 @@ void vm_move_stop(struct vm_move *move);
 void vm_move_format_metrics(void *move, struct buf *out);
 
 /* For the inventory's on_change. */
-void vm_move_inventory_changed(void *move, const char *provider_ns, const char *provider_name);
+struct inventory_change;
+void vm_move_inventory_changed(void *move, const char *provider_ns, const char *provider_name,
+                               const struct inventory_change *change);
+
+/* Machines of a provider were judged: what is said of them may be new. */
+void vm_move_machines_validated(void *move, const char *provider_ns, const char *provider_name);
 
 /* Users' validation rules became wrong or right: providers tell. */
 void vm_move_rules_changed(struct vm_move *move);

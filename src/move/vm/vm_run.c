@@ -293,6 +293,18 @@ static bool run_step(struct vm_run *run, enum step_id id)
     return false;
 }
 
+/* True if the phase that begins after FROM has to be on record first.  A hook must not run twice;
+ * the steps of a warm migration take minutes, and what they find is dear. */
+static bool is_recorded(const struct vm_run *run, enum step_id from)
+{
+    enum step_id id = vm_run_step(run);
+
+    if (id == STEP_POWER_OFF_SOURCE && !(run->view->ops != NULL && run->view->ops->can_power))
+        return false;
+    return step_get(id)->recorded || from == STEP_PRE_HOOK ||
+           vm_run_itinerary(run) == ITINERARY_WARM;
+}
+
 void vm_run_advance(struct vm_run *run)
 {
     for (unsigned moves = 0; moves < 2 * STEP_COUNT; moves++) {
@@ -309,5 +321,9 @@ void vm_run_advance(struct vm_run *run)
             enter(run, id, following(run, id));
         else if (vm_run_step(run) == id)
             return; /* waits */
+        if (is_recorded(run, id)) {
+            run->wants_record = true;
+            return;
+        }
     }
 }

@@ -20,11 +20,12 @@ struct vm_run {
     json_t *status;          /* the entry of status.migration.vms[]; changed in place */
     json_t *vm;              /* the inventory's, or NULL once it is gone */
     struct machine *machine; /* described, or NULL */
+    bool wants_record;       /* the phase that begins has to be on record before it goes on */
     int64_t again_ms;        /* when a step that is not done wants to run again; 0: on a change */
 };
 
-/* Does the VM's steps until one is not done.  Failures are recorded in the VM's status, not
- * returned. */
+/* Does the VM's steps until one is not done, or the next one wants a record first.  Failures are
+ * noted in the VM's status, not returned. */
 void vm_run_advance(struct vm_run *run);
 
 /* Takes the VM off its way: condition Canceled with REASON, then the step that cleans up. */
