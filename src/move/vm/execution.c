@@ -186,14 +186,18 @@ static struct vm_run run_of(struct pass *pass, json_t *status)
     return (struct vm_run){.view = pass->view, .migration = pass->migration, .status = status};
 }
 
+/* From the cache, which may not have heard of it yet: the server is asked before it counts as gone. */
 static int get_migration(struct room *room, const json_t *reference, json_t **out,
                          struct error **err)
 {
-    if (room->migrations == NULL)
-        return reference_get(room, &KIND_MIGRATION, reference, out, err);
-    *out = kube_cache_get(room->migrations, obj_str(reference, "namespace", ""),
-                          obj_str(reference, "name", ""));
-    return 0;
+    if (room->migrations != NULL)
+        *out = kube_cache_get(room->migrations, obj_str(reference, "namespace", ""),
+                              obj_str(reference, "name", ""));
+    if (*out != NULL && str_eq(meta_uid(*out), obj_str(reference, "uid", "")))
+        return 0;
+    json_decref(*out);
+    *out = NULL;
+    return reference_get(room, &KIND_MIGRATION, reference, out, err);
 }
 
 /* Reads the Migration; one that is gone or was made anew cancels what is on its way. */
@@ -230,7 +234,7 @@ static bool is_meant(const json_t *ref, const json_t *vm)
 static void cancel(struct plan_session *session, struct vm_run *run, const char *reason,
                    const char *message);
 
-/* Heeds spec.cancel, once for each state of it. */
+/* Heeds spec.cancel, once for each state of it; a time to cut over may be new to any VM. */
 static void cancel_asked(struct pass *pass)
 {
     struct plan_session *session = pass->session;
@@ -241,6 +245,7 @@ static void cancel_asked(struct pass *pass)
     if (str_eq(session->migration_uid, uid) &&
         session->migration_generation == meta_generation(pass->migration))
         return;
+    session->must_look = true;
     for (size_t i = 0; i < json_array_size(refs); i++)
         for (size_t k = 0; k < json_array_size(vms); k++) {
             struct vm_run run = run_of(pass, json_array_get(vms, k));

@@ -27,8 +27,8 @@ static int load_plan(struct room *room, const struct edit *edit, json_t **plan,
     if (room->plans != NULL)
         *plan = kube_cache_get(room->plans, obj_str(reference, "namespace", ""),
                                obj_str(reference, "name", ""));
-    else if (reference_get(room, &KIND_PLAN, reference, plan, err) == -1)
-        return -1;
+    if (*plan == NULL && reference_get(room, &KIND_PLAN, reference, plan, err) == -1)
+        return -1; /* the cache may not have heard of it yet */
     if (*plan == NULL)
         finding_add(edit->status, "PlanNotValid", CONDITION_CRITICAL, "NotFound",
                     "create it, or correct spec.plan", "there is no plan \"%s\"", key);

@@ -451,7 +451,9 @@ void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *p
     controller_add(move->controllers[CONTROLLER_PROVIDER], provider_ns, provider_name);
     add_maps_of(move, CONTROLLER_NETWORK_MAP, CACHE_NETWORK_MAP, provider);
     add_maps_of(move, CONTROLLER_STORAGE_MAP, CACHE_STORAGE_MAP, provider);
-    plan_concern_of_provider(move->concern, provider, NULL, NULL, wake_whole_plan, move);
+    /* Hosts and datastores change all the time: a plan that executes sees it when it next looks. */
+    plan_concern_of_provider(move->concern, provider, NULL, NULL,
+                             change != NULL ? wake_plan : wake_whole_plan, move);
 }
 
 void vm_move_machines_validated(void *arg, const char *provider_ns, const char *provider_name)
