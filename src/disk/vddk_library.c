@@ -50,7 +50,8 @@ static struct {
     char last[MAX_SAID];   /* guarded by lock; the last warning */
 } said = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void hear(const char *level, bool keep, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void hear(const char *level, bool keep,
+                                                       const char *format, va_list args)
 {
     char text[MAX_MESSAGE];
 
