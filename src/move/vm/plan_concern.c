@@ -13,7 +13,7 @@
 
 /* A plan as its spec was at GENERATION. */
 struct entry {
-    char *key, *uid, *provider;
+    char *key, *uid, *provider, *destination;
     int64_t generation;
     struct map *machines; /* ids, and the last parts of names */
 };
@@ -43,6 +43,7 @@ static void entry_free(void *arg)
     free(entry->key);
     free(entry->uid);
     free(entry->provider);
+    free(entry->destination);
     free(entry);
 }
 
@@ -72,6 +73,7 @@ static struct entry *entry_new(const json_t *plan)
     entry->key = meta_key_of(plan);
     entry->uid = xstrdup(meta_uid(plan));
     entry->provider = reference_key(obj_at(plan, "spec.provider.source"));
+    entry->destination = reference_key(obj_at(plan, "spec.provider.destination"));
     entry->generation = meta_generation(plan);
     entry->machines = map_new();
     for (size_t i = 0; i < json_array_size(vms); i++) {
@@ -123,9 +125,10 @@ char *plan_concern_find(struct plan_concern *concern, const char *uid)
     return entry != NULL ? xstrdup(entry->key) : NULL;
 }
 
-void plan_concern_of_provider(struct plan_concern *concern, const char *provider, const char *vm_id,
-                              const char *vm_name, void (*tell)(void *arg, const char *key),
-                              void *arg)
+/* Tells the plans that MATCHES, once the lock is given back. */
+static void tell_some(struct plan_concern *concern,
+                      bool (*matches)(const struct entry *entry, const void *wanted),
+                      const void *wanted, void (*tell)(void *arg, const char *key), void *arg)
 {
     struct str_list keys = {0};
     void *item = NULL;
@@ -134,13 +137,44 @@ void plan_concern_of_provider(struct plan_concern *concern, const char *provider
         LOCK_SCOPE(&concern->lock);
         for (size_t pos = 0; map_next(concern->by_key, &pos, &item) != NULL;) {
             const struct entry *entry = item;
-            if (str_eq(entry->provider, provider) &&
-                (vm_id == NULL || map_find(entry->machines, vm_id) != NULL ||
-                 map_find(entry->machines, vm_name) != NULL))
+            if (matches(entry, wanted))
                 str_list_push(&keys, xstrdup(entry->key));
         }
     }
     for (size_t i = 0; i < keys.len; i++)
         tell(arg, keys.ptr[i]);
     str_list_free_all(&keys);
+}
+
+struct wanted_machine {
+    const char *provider, *vm_id, *vm_name;
+};
+
+static bool names_machine(const struct entry *entry, const void *arg)
+{
+    const struct wanted_machine *wanted = arg;
+
+    return str_eq(entry->provider, wanted->provider) &&
+           (wanted->vm_id == NULL || map_find(entry->machines, wanted->vm_id) != NULL ||
+            map_find(entry->machines, wanted->vm_name) != NULL);
+}
+
+void plan_concern_of_provider(struct plan_concern *concern, const char *provider, const char *vm_id,
+                              const char *vm_name, void (*tell)(void *arg, const char *key),
+                              void *arg)
+{
+    const struct wanted_machine wanted = {provider, vm_id, vm_name};
+
+    tell_some(concern, names_machine, &wanted, tell, arg);
+}
+
+static bool leads_to(const struct entry *entry, const void *provider)
+{
+    return str_eq(entry->destination, provider);
+}
+
+void plan_concern_of_destination(struct plan_concern *concern, const char *provider,
+                                 void (*tell)(void *arg, const char *key), void *arg)
+{
+    tell_some(concern, leads_to, provider, tell, arg);
 }

@@ -27,4 +27,8 @@ void plan_concern_of_provider(struct plan_concern *concern, const char *provider
                               const char *vm_name, void (*tell)(void *arg, const char *key),
                               void *arg);
 
+/* Tells the keys of the plans whose destination is PROVIDER (a key). */
+void plan_concern_of_destination(struct plan_concern *concern, const char *provider,
+                                 void (*tell)(void *arg, const char *key), void *arg);
+
 DEFINE_CLEANUP(plan_concern, struct plan_concern *, plan_concern_free)

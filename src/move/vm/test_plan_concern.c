@@ -8,10 +8,11 @@
 
 static json_t *plan(const char *name, const char *provider, int generation)
 {
-    return obj_pack("{s:{s:s, s:s, s:s, s:i}, s:{s:{s:{s:s, s:s}}, s:[{s:s}, {s:s}]}}", "metadata",
-                    "namespace", "ns", "name", name, "uid", name, "generation", generation, "spec",
-                    "provider", "source", "namespace", "ns", "name", provider, "vms", "id", "vm-7",
-                    "name", "/dc/vm/web");
+    return obj_pack("{s:{s:s, s:s, s:s, s:i}, s:{s:{s:{s:s, s:s}, s:{s:s, s:s}}, s:[{s:s}, {s:s}]}}",
+                    "metadata", "namespace", "ns", "name", name, "uid", name, "generation",
+                    generation, "spec", "provider", "source", "namespace", "ns", "name", provider,
+                    "destination", "namespace", "ns", "name", "host", "vms", "id", "vm-7", "name",
+                    "/dc/vm/web");
 }
 
 static void tell(void *arg, const char *key)
@@ -48,6 +49,20 @@ TEST(tells_the_plans_that_name_a_machine_of_their_provider)
     check_told(concern, "vm-8", "web", "ns/one "); /* by the last part of its path */
     check_told(concern, "vm-8", "db", "");
     check_told(concern, NULL, NULL, "ns/one ");
+}
+
+TEST(tells_the_plans_that_lead_to_a_provider)
+{
+    CLEANUP(plan_concern) struct plan_concern *concern = plan_concern_new();
+    json_auto_t *one = plan("one", "a", 1);
+    struct buf told = BUF_INIT(1024);
+
+    plan_concern_put(concern, one);
+    plan_concern_of_destination(concern, "ns/a", tell, &told);
+    CHECK_INT(told.len, 0);
+    plan_concern_of_destination(concern, "ns/host", tell, &told);
+    CLEANUP(str) char *keys = buf_take(&told);
+    CHECK_STR(keys, "ns/one ");
 }
 
 TEST(follows_plans_that_change_and_go)

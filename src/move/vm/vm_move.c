@@ -44,7 +44,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SYNC_TIMEOUT_MS = 60 * 1000 };
+enum {
+    SYNC_TIMEOUT_MS = 60 * 1000,
+    DESTINATION_MS = 300, /* from a change at a destination to a look at the plans that lead there */
+};
 
 enum controller_id {
     CONTROLLER_PROVIDER,
@@ -415,8 +418,9 @@ static void add_maps_of(struct vm_move *move, enum controller_id controller, enu
 
     for (size_t i = 0; i < json_array_size(maps); i++) {
         const json_t *map = json_array_get(maps, i);
-        CLEANUP(str) char *key = reference_key(obj_at(map, "spec.provider.source"));
-        if (str_eq(key, provider))
+        CLEANUP(str) char *source = reference_key(obj_at(map, "spec.provider.source"));
+        CLEANUP(str) char *destination = reference_key(obj_at(map, "spec.provider.destination"));
+        if (str_eq(source, provider) || str_eq(destination, provider))
             controller_add(move->controllers[controller], meta_ns(map), meta_name(map));
     }
 }
@@ -435,12 +439,24 @@ static void wake_plan_of_machine(void *arg, const char *key)
     wake_plan(machine->move, key);
 }
 
+/* What is at the destination may be in a machine's way, or not any more.  Many changes there make one
+ * look; what executes has nothing to look at. */
+static void wake_plan_soon(void *arg, const char *key)
+{
+    struct vm_move *move = arg;
+    CLEANUP(str) char *ns = NULL;
+    const char *name = meta_key_split(key, &ns);
+
+    controller_add_after(move->controllers[CONTROLLER_PLAN], ns, name, DESTINATION_MS);
+}
+
 void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *provider_name,
                                const struct inventory_change *change)
 {
     struct vm_move *move = arg;
     CLEANUP(str) char *provider = meta_key(provider_ns, provider_name);
 
+    plan_concern_of_destination(move->concern, provider, wake_plan_soon, move);
     if (change != NULL && str_eq(change->kind, "VM")) {
         CLEANUP(str) char *label = name_fix_label_value(change->id);
         struct changed_machine machine = {move, label};
