@@ -27,12 +27,15 @@ start_server() {
     export SERVE_LISTEN=${SERVE_LISTEN:-$(sed -n 's|.*server: https://||p' "$config")}
 }
 
+begun() { [ "$(grep -c '^R' "$work/journals/writes" 2>/dev/null)" -ge "$1" ]; }
+
 kill_round() {
     "$journal" "$config" write "$work/journals" "$clients" &
     local writers=$!
+    wait_until 60 begun "$1"
     sleep "0.$((RANDOM % 6 + 2))"
     kill -9 "$server"
-    wait "$writers" || [ $? = 1 ] # it may be too late even to begin
+    wait "$writers"
     start_server
 }
 
@@ -41,8 +44,8 @@ all_rounds() {
     "$journal" "$config" watch "$work/journals" &
     local watchers=$!
     cleanup_fn "kill $watchers"
-    for _ in $(seq "$rounds"); do
-        kill_round
+    for round in $(seq "$rounds"); do
+        kill_round "$round"
     done
     "$journal" "$config" end "$work/journals"
     wait "$watchers"

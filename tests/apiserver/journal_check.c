@@ -355,6 +355,8 @@ static int check_watcher(struct journals *j, const char *dir, const char *name, 
     while (map_next(j->lives, &pos, &life) != NULL)
         ((struct life *)life)->seen = 0;
     int result = read_lines(dir, name, j, each_watch_line, &w, err);
+    if (result == 0 && w.kind[0] == '\0')
+        result = wrong(err, name, "a journal of nothing", "");
     if (result == 0)
         result = check_rest(j, &w, err);
     map_free(w.snapshot, free);
