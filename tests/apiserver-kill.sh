@@ -4,6 +4,7 @@
 # own journals tell (apiserver/journal.h).
 #
 # GANTRY_KILL_ROUNDS (25) kills; each lets the clients write for a moment that differs from round to round.
+# GANTRY_KEEP is a new folder for the journals if they do not agree.
 . "$(dirname "$0")/functions.sh"
 
 serve=$BUILD/tests/apiserver-serve
@@ -49,7 +50,10 @@ all_rounds() {
     done
     "$journal" "$config" end "$work/journals"
     wait "$watchers"
-    "$journal" "$config" check "$work/journals" >"$work/summary"
+    "$journal" "$config" check "$work/journals" >"$work/summary" || {
+        [ -z "${GANTRY_KEEP:-}" ] || cp -r "$work/journals" "$GANTRY_KEEP"
+        return 1
+    }
     exec 9>&-
     wait "$server"
     ! grep -E 'runtime error|Sanitizer|Assertion' "$work/serve.log"

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "base/time.h"
 #include "data/obj.h"
 #include "kube/client.h"
 #include "kube/kinds.h"
@@ -37,6 +38,7 @@ const struct kube_kind *const journal_kinds[JOURNAL_KINDS] = {&KIND_CONFIG_MAP, 
 struct writer {
     struct kube_client *client;
     int fd;
+    const char *round; /* in names: no two rounds write the same object (process ids come again) */
     int number;
     int writes; /* tried so far */
 };
@@ -116,7 +118,7 @@ static int read_back(const struct writer *writer, const struct kube_kind *kind,
 static int write_one(struct writer *writer, const struct kube_kind *kind, const char *name,
                      int value, json_t **object, struct error **err)
 {
-    CLEANUP(str) char *id = xasprintf("%d-%d-%d", (int)getpid(), writer->number, writer->writes++);
+    CLEANUP(str) char *id = xasprintf("%s-%d-%d", writer->round, writer->number, writer->writes++);
     bool is_end = value > LAST_VALUE;
     CLEANUP(str) char *before = xasprintf("+ %s %s %s %c %d\n", id, kind->plural, name,
                                           value == 0 ? 'C' : is_end ? 'D' : 'U', value);
@@ -148,7 +150,7 @@ static void *write_until_gone(void *arg)
 
     for (int i = 0;; i++) {
         CLEANUP(error) struct error *err = NULL; /* the end of the server is the end of the loop */
-        CLEANUP(str) char *name = xasprintf("j-%d-%d-%d", (int)getpid(), writer->number, i);
+        CLEANUP(str) char *name = xasprintf("j-%s-%d-%d", writer->round, writer->number, i);
         const struct kube_kind *kind = journal_kinds[(writer->number + i) % JOURNAL_KINDS];
         json_auto_t *object = NULL;
         int last = i % STAYS_EVERY == 0 ? LAST_VALUE : LAST_VALUE + 1;
@@ -177,12 +179,13 @@ static int write_journal(struct kube_client *client, const char *dir, int thread
     CLEANUP(str) char *path = path_join(dir, "writes");
     struct writer writers[MAX_THREADS];
     struct thread ids[MAX_THREADS] = {0};
+    CLEANUP(str) char *round = xasprintf("%" PRIx64, (uint64_t)time_now_ms());
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
     if (fd == -1)
         return error_sys(err, errno, "cannot open \"%s\"", path);
     for (int i = 0; i < threads; i++)
-        writers[i] = (struct writer){client, fd, i, 0};
+        writers[i] = (struct writer){client, fd, round, i, 0};
     int result = begin_round(&writers[0], err);
     for (int i = 0; i < threads && result == 0; i++)
         result = thread_start(&ids[i], "writer", write_until_gone, &writers[i], err);
