@@ -12,7 +12,7 @@
 
 #define LOG_COMPONENT "store"
 
-#include "apiserver/store_disk.h"
+#include "apiserver/database.h"
 #include "apiserver/store_load.h"
 #include "apiserver/store_memory.h"
 #include "base/error.h"
@@ -33,8 +33,8 @@ enum {
     MAX_GROUP = 256,
     MAX_OBJECT_BYTES = 16 * 1024 * 1024,
     MARK_SIZE = UUID_TEXT_SIZE + 2,
-    FORGET_STEP = 1024,              /* versions behind which the history on disk is cut together */
-    ADVANCE = 1000 * 1000 * 1000,    /* versions: a day of 10,000 writes a second */
+    FORGET_STEP = 1024,           /* versions behind which the history on disk is cut together */
+    ADVANCE = 1000 * 1000 * 1000, /* versions: a day of 10,000 writes a second */
 };
 
 enum write_kind { WRITE_OBJECT, WRITE_TOGETHER, WRITE_BACKUP, WRITE_ROTATE, WRITE_ADVANCE };
@@ -45,10 +45,10 @@ struct write {
     const struct store_change *change;
     const char *path, *key_path; /* of a backup */
     int (*plan)(void *arg, struct store_change_list *changes, struct error **err);
-    void *arg;           /* of plan */
-    char *key;           /* namespace/name */
+    void *arg;            /* of plan */
+    char *key;            /* namespace/name */
     bool follows_removal; /* of the same object, by the change before it */
-    struct buf text;     /* with the mark */
+    struct buf text;      /* with the mark */
     const char *uid;
     json_t *labels;      /* a reference, or NULL */
     struct object *made; /* what was stored */
@@ -59,20 +59,22 @@ struct write {
 };
 
 struct store {
-    struct disk *disk;     /* the writer's */
+    struct database *database; /* the writer's */
     struct memory *memory;
-    char mark[MARK_SIZE];  /* a text that occurs in no object, "quoted" */
+    char mark[MARK_SIZE]; /* a text that occurs in no object, "quoted" */
     struct thread writer;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct write *first, *last; /* guarded by lock, also the next */
     bool closing;
     uint64_t version; /* the writer's count, ahead of memory's while a group is written */
-    uint64_t forgotten; /* changes up to this version are not in the history on disk; the writer's */
+    /* Changes up to this version are not in the history on disk; the writer's. */
+    uint64_t forgotten;
     _Atomic uint64_t writes, commits, failed, commit_us;
 };
 
-/* --- The caller's side -------------------------------------------------------------------------- */
+/* --- The caller's side --------------------------------------------------------------------------
+ */
 
 /* Puts the mark where the resourceVersion goes.  VALUE is the caller's and stays as it is. */
 static int format_object(struct store *store, const struct store_change *change,
@@ -190,7 +192,8 @@ int store_rotate_key(struct store *store, struct error **err)
     return submit(store, &write, err);
 }
 
-/* --- The writer's side -------------------------------------------------------------------------- */
+/* --- The writer's side --------------------------------------------------------------------------
+ */
 
 static int check_change(const struct store_change *change, const struct object *current,
                         struct error **err)
@@ -235,12 +238,11 @@ static int write_one(struct store *store, struct write *write, struct error **er
     write->made = make_object(store, write, store->version + 1);
     int result;
     if (current == NULL) {
-        result = disk_insert(store->disk, table, sealed, write->made, err);
+        result = database_insert(store->database, table, sealed, write->made, err);
     } else {
         write->made->row = current->row;
-        result = change->remove
-                     ? disk_delete(store->disk, table, sealed, write->made, err)
-                     : disk_update(store->disk, table, sealed, write->made, err);
+        result = change->remove ? database_delete(store->database, table, sealed, write->made, err)
+                                : database_update(store->database, table, sealed, write->made, err);
     }
     if (result == 0)
         store->version++;
@@ -295,7 +297,7 @@ static int forget_history(struct store *store, struct error **err)
 
     if (forgotten < store->forgotten + FORGET_STEP)
         return 0;
-    if (disk_forget(store->disk, forgotten, err) == -1)
+    if (database_forget(store->database, forgotten, err) == -1)
         return -1;
     store->forgotten = forgotten; /* should this group fail, the next step makes up for it */
     return 0;
@@ -308,7 +310,7 @@ static void commit_group(struct store *store, struct write **group, size_t count
     uint64_t before = store->version;
     int64_t start_us = time_mono_us();
     size_t written = 0;
-    int result = disk_begin(store->disk, &err);
+    int result = database_begin(store->database, &err);
 
     for (size_t i = 0; result == 0 && i < count; i++) {
         struct write *write = group[i];
@@ -330,16 +332,16 @@ static void commit_group(struct store *store, struct write **group, size_t count
     if (result == 0 && written > 0)
         result = forget_history(store, &err) == -1
                      ? -1
-                     : disk_commit(store->disk, store->version, &err);
+                     : database_commit(store->database, store->version, &err);
     else if (result == 0)
-        disk_rollback(store->disk);
+        database_rollback(store->database);
     atomic_fetch_add(&store->commit_us, (uint64_t)(time_mono_us() - start_us));
     if (result == 0 && written > 0) {
         publish(store, group, written);
         for (size_t i = 0; i < written; i++)
             finish(group[i], 0);
     } else if (result == -1) {
-        disk_rollback(store->disk);
+        database_rollback(store->database);
         store->version = before;
         fail_group(store, group, written == 0 ? count : written, err);
     }
@@ -351,20 +353,20 @@ static int commit_together(struct store *store, struct write **group, size_t cou
 {
     uint64_t before = store->version;
     int64_t start_us = time_mono_us();
-    int result = disk_begin(store->disk, err);
+    int result = database_begin(store->database, err);
 
     for (size_t i = 0; result == 0 && i < count; i++)
         result = write_one(store, group[i], err);
     if (result == 0)
         result = forget_history(store, err);
     if (result == 0)
-        result = disk_commit(store->disk, store->version, err);
+        result = database_commit(store->database, store->version, err);
     atomic_fetch_add(&store->commit_us, (uint64_t)(time_mono_us() - start_us));
     if (result == 0) {
         publish(store, group, count);
         return 0;
     }
-    disk_rollback(store->disk);
+    database_rollback(store->database);
     store->version = before;
     atomic_fetch_add(&store->failed, count);
     return -1;
@@ -396,7 +398,7 @@ static int write_together(struct store *store, struct write *wish)
 
 static int advance(struct store *store, struct error **err)
 {
-    if (disk_advance(store->disk, store->version + ADVANCE, err) == -1)
+    if (database_advance(store->database, store->version + ADVANCE, err) == -1)
         return -1;
     store->version += ADVANCE;
     memory_begin(store->memory);
@@ -452,10 +454,11 @@ static void *writer_main(void *arg)
             finish(first, write_together(store, first));
             break;
         case WRITE_BACKUP:
-            finish(first, disk_backup(store->disk, first->path, first->key_path, &first->err));
+            finish(first,
+                   database_backup(store->database, first->path, first->key_path, &first->err));
             break;
         case WRITE_ROTATE:
-            finish(first, disk_rotate_key(store->disk, &first->err));
+            finish(first, database_rotate_key(store->database, &first->err));
             break;
         case WRITE_ADVANCE:
             finish(first, advance(store, &first->err));
@@ -465,7 +468,8 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-/* --- Opening and closing ------------------------------------------------------------------------ */
+/* --- Opening and closing ------------------------------------------------------------------------
+ */
 
 int store_open(const struct store_options *options, struct store **out, struct error **err)
 {
@@ -481,8 +485,8 @@ int store_open(const struct store_options *options, struct store **out, struct e
     memcpy(store->mark + 1, uuid, strlen(uuid));
     store->mark[1 + strlen(uuid)] = '"';
 
-    if (store_disk_open(options, &store->disk, err) == -1 ||
-        store_load(store->disk, store->memory, &store->version, err) == -1)
+    if (database_open(options, &store->database, err) == -1 ||
+        store_load(store->database, store->memory, &store->version, err) == -1)
         return -1;
     store->forgotten = memory_forgotten(store->memory);
     if (thread_start(&store->writer, "store-writer", writer_main, store, err) == -1)
@@ -504,7 +508,7 @@ void store_close(struct store *store)
     pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->lock);
     thread_join(&store->writer);
-    store_disk_close(store->disk);
+    database_close(store->database);
     memory_free(store->memory);
     pthread_mutex_destroy(&store->lock);
     pthread_cond_destroy(&store->wake);

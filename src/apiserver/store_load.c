@@ -1,9 +1,9 @@
 /* The history on disk has what each change replaced or removed.  What it put there instead is the
- * version that the next change of that object replaced, or the object as it is; versions are unique,
- * so one sorted list of all finds it.  A version that no change put there was created. */
+ * version that the next change of that object replaced, or the object as it is; versions are
+ * unique, so one sorted list of all finds it.  A version that no change put there was created. */
 #include "apiserver/store_load.h"
 
-#include "apiserver/store_disk.h"
+#include "apiserver/database.h"
 #include "apiserver/store_memory.h"
 #include "base/error.h"
 #include "base/vector.h"
@@ -149,12 +149,13 @@ static void reset(struct loading *loading)
     version_list_reset(&loading->versions);
 }
 
-int store_load(struct disk *disk, struct memory *memory, uint64_t *version, struct error **err)
+int store_load(struct database *database, struct memory *memory, uint64_t *version,
+               struct error **err)
 {
     struct loading loading = {.memory = memory};
     int result = 0;
 
-    if (disk_load_history(disk, load_change, &loading, &loading.forgotten, err) == -1)
+    if (database_load_history(database, load_change, &loading, &loading.forgotten, err) == -1)
         result = -1;
     for (size_t i = 0; i < loading.changes.len && result == 0; i++) {
         const struct change *change = &loading.changes.ptr[i];
@@ -162,7 +163,7 @@ int store_load(struct disk *disk, struct memory *memory, uint64_t *version, stru
             add_version(&loading, change->table, change->event.old);
     }
     if (result == 0)
-        result = disk_load(disk, load_object, &loading, version, err);
+        result = database_load(database, load_object, &loading, version, err);
     if (result == 0) {
         memory_set_version(memory, *version, loading.forgotten);
         complete_changes(&loading);

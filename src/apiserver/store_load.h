@@ -6,9 +6,10 @@
 
 #include <stdint.h>
 
-struct disk;
+struct database;
 struct error;
 struct memory;
 
 /* *VERSION is the newest resourceVersion. */
-int store_load(struct disk *disk, struct memory *memory, uint64_t *version, struct error **err);
+int store_load(struct database *database, struct memory *memory, uint64_t *version,
+               struct error **err);

@@ -1,11 +1,11 @@
 /* A backup is put back as writes like any other, all of them in one transaction: what differs is
- * created, replaced or removed, each with a new resourceVersion.  So watches see it, versions never go
- * back, and nobody ever sees, nor does a crash leave, half of it. */
+ * created, replaced or removed, each with a new resourceVersion.  So watches see it, versions never
+ * go back, and nobody ever sees, nor does a crash leave, half of it. */
 #include "apiserver/store.h"
 
 #define LOG_COMPONENT "store"
 
-#include "apiserver/store_disk.h"
+#include "apiserver/database.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -20,7 +20,8 @@ DEFINE_VECTOR(value_list, json_t *)
 
 #define FIRST_TABLE "customresourcedefinitions.apiextensions.k8s.io"
 
-/* What is in the backup: table -> (namespace/name -> object), and what must stay until it is written. */
+/* What is in the backup: table -> (namespace/name -> object), and what must stay until it is
+ * written. */
 struct saved {
     struct store *store;
     struct map *tables;
@@ -54,12 +55,12 @@ static void add_object(void *arg, const char *name, struct object *object)
 
 static int read_saved(const struct store_options *from, struct saved *saved, struct error **err)
 {
-    struct disk *disk = NULL;
+    struct database *database = NULL;
 
-    if (store_disk_open(from, &disk, err) == -1)
+    if (database_open(from, &database, err) == -1)
         return -1;
-    int result = disk_load(disk, add_object, saved, &saved->version, err);
-    store_disk_close(disk);
+    int result = database_load(database, add_object, saved, &saved->version, err);
+    database_close(database);
     return result;
 }
 
@@ -112,8 +113,7 @@ static void put_object(struct saved *saved, struct store_change_list *changes,
 static void put_table(struct saved *saved, struct store_change_list *changes, const char *name,
                       const struct map *objects)
 {
-    struct store_table *table =
-        store_table(saved->store, name, str_eq(name, STORE_SEALED_TABLE));
+    struct store_table *table = store_table(saved->store, name, str_eq(name, STORE_SEALED_TABLE));
     size_t pos = 0;
     void *value = NULL;
 
@@ -126,8 +126,7 @@ static int clear_table(struct saved *saved, struct store_change_list *changes, c
                        const struct map *objects, struct error **err)
 {
     CLEANUP(object_list) struct object_list now = {0};
-    struct store_table *table =
-        store_table(saved->store, name, str_eq(name, STORE_SEALED_TABLE));
+    struct store_table *table = store_table(saved->store, name, str_eq(name, STORE_SEALED_TABLE));
     uint64_t version = 0;
 
     if (store_list(table, NULL, "", &version, &now, err) == -1)
@@ -161,8 +160,8 @@ static int plan(void *arg, struct store_change_list *changes, struct error **err
             put_table(saved, changes, name, table);
     store_table_names(saved->store, &names);
     for (size_t i = 0; i < names.len && result == 0; i++)
-        result = clear_table(saved, changes, names.ptr[i],
-                             map_find(saved->tables, names.ptr[i]), err);
+        result =
+            clear_table(saved, changes, names.ptr[i], map_find(saved->tables, names.ptr[i]), err);
     str_list_free_all(&names);
     return result;
 }
