@@ -99,5 +99,5 @@ it "no banned function is called" no_banned_function_is_called
 it "no source file grows past 1,000 lines" files_stay_readable
 it "every header begins with its job" headers_begin_with_their_job
 it "every header stands alone" headers_stand_alone
-finish
 it "no two libraries share a name" names_are_used_once
+finish
