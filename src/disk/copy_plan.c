@@ -55,6 +55,12 @@ static bool push(struct plan *plan, const struct chunk *chunk)
 /* Nothing is stored from plan->next to END. */
 static bool plan_zeroes(struct plan *plan, uint64_t end)
 {
+    struct copy *copy = plan->copy;
+
+    if (copy->options.target->reads_zero && plan->next < end) { /* nothing to do there */
+        copy->done_bytes += end - plan->next;
+        plan->next = end;
+    }
     while (plan->next < end) {
         uint64_t length = end - plan->next;
 
@@ -105,6 +111,8 @@ static bool plan_area(struct plan *plan, uint64_t start, uint64_t end)
         struct error *err = NULL;
         uint64_t length = end - at < WINDOW_BYTES ? end - at : WINDOW_BYTES;
 
+        if (copy_is_stopping(copy)) /* long holes are handed to nobody who would notice */
+            return false;
         if (disk_extents(copy->options.disk, at, length, &list, &err) == -1) {
             copy_fail(copy, COPY_SIDE_SOURCE, err);
             return false;
