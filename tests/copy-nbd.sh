@@ -252,7 +252,24 @@ tells_read_errors() {
     fails 3 "Input/output error" "$uri" null:
 }
 
+writes_parts_at_once() {
+    truncate -s 20971520 "$work/served"
+    serve parts --filter=log --filter=delay file "$work/served" logfile="$work/parts.log" wdelay=300ms
+    head -c 1048576 /dev/urandom >"$work/block"
+    "$copy" --quiet --requests 1 "$work/block" "$uri"
+    cmp -n 1048576 "$work/block" "$work/served"
+    grep 'Write id' "$work/parts.log" | sed 's/.* \(\.*Write\) .*\(count=[^ ]*\|return=[^ ]*\).*/\1 \2/' >"$work/parts"
+    printf 'Write count=0x40000\n%.0s' 1 2 3 4 >"$work/wanted"
+    printf '...Write return=0\n%.0s' 1 2 3 4 >>"$work/wanted"
+    diff "$work/wanted" "$work/parts"
+}
+
 tells_write_errors() {
+    # in the third part of the first block
+    serve part eval get_size="echo 20971520" pread="head -c \$3 /dev/zero" can_write=true \
+        pwrite='cat >/dev/null; if [ "$4" = 524288 ]; then echo EIO >&2; exit 1; fi'
+    fails 4 "cannot write \"$uri\" at byte 524288: Input/output error" "$disk" "$uri"
+
     truncate -s 20971520 "$work/served"
     serve full --filter=error file "$work/served" error-pwrite-rate=100% error=ENOSPC
     fails 4 "cannot write \"$uri\" at byte" "$disk" "$uri"
@@ -301,7 +318,7 @@ sleep_until_written() {
     wait_until 10 has_written
 }
 
-plan 14
+plan 15
 it "keeps holes" keeps_holes
 it "keeps to block sizes" keeps_to_block_sizes
 it "reads qemu-nbd" reads_qemu_nbd
@@ -313,6 +330,7 @@ it "refuses a server that came back with another disk" refuses_another_disk
 it "gives up on servers that are lost" gives_up_on_lost_servers
 it "keeps to the timeout" keeps_to_the_timeout
 it "tells read errors" tells_read_errors
+it "writes the parts of a block at once" writes_parts_at_once
 it "tells write errors" tells_write_errors
 it "tells flush errors" tells_flush_errors
 it "does not trust a destination that was away" does_not_trust_a_destination_that_was_away

@@ -43,10 +43,15 @@ struct nbd_link {
     struct thread thread;
     int wake_fd;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct nbd_request *queued; /* guarded by lock; requests' DONE too */
+    struct nbd_request *queued; /* guarded by lock */
     bool stopping;              /* guarded by lock */
     int dead;                   /* guarded by lock: errno once it is over */
+};
+
+/* One nbd_link_run, on its caller's stack. */
+struct nbd_call {
+    pthread_cond_t ended;
+    size_t left; /* guarded by the link's lock: requests not yet ended */
 };
 
 int nbd_fail(struct error **err, const char *what, const struct nbd_export *nbd_export)
@@ -116,6 +121,15 @@ static bool is_loss(int error)
     return error == ENOTCONN || error == ESHUTDOWN;
 }
 
+/* Ends REQUEST, with the lock held; its caller may take it away at once. */
+static void end_request(struct nbd_request *request, int error, const char *why)
+{
+    request->error = error;
+    request->why = why;
+    if (--request->call->left == 0)
+        pthread_cond_signal(&request->call->ended);
+}
+
 /* libnbd's completion callback. */
 static int complete(void *arg, int *error)
 {
@@ -133,9 +147,7 @@ static int complete(void *arg, int *error)
         }
     link->losses = 0;
     LOCK_SCOPE(&link->lock);
-    request->error = *error;
-    request->done = true;
-    pthread_cond_broadcast(&link->changed);
+    end_request(request, *error, NULL);
     return 1; /* libnbd forgets the command */
 }
 
@@ -186,6 +198,16 @@ static bool is_over(struct nbd_link *link)
     return link->is_lost || nbd_aio_is_dead(link->nbd) || nbd_aio_is_closed(link->nbd);
 }
 
+/* REQUEST may be gone already: only its address is used. */
+static bool is_in_flight(const struct nbd_link *link, const struct nbd_request *request)
+{
+    const struct nbd_request *other = link->in_flight;
+
+    while (other != NULL && other != request)
+        other = other->next;
+    return other != NULL;
+}
+
 /* Issues what was queued; false when the link shall end. */
 static bool take_queued(struct nbd_link *link)
 {
@@ -203,7 +225,7 @@ static bool take_queued(struct nbd_link *link)
         queued = request->next;
         request->next = link->in_flight;
         link->in_flight = request;
-        if (issue(link->nbd, request) == -1 && !request->done && !is_over(link)) {
+        if (issue(link->nbd, request) == -1 && !is_over(link) && is_in_flight(link, request)) {
             int error = nbd_get_errno() == 0 ? EIO : nbd_get_errno();
             complete(request, &error);
         }
@@ -349,13 +371,12 @@ static void fail_all(struct nbd_link *link, int number)
     requeue(link);
     LOCK_SCOPE(&link->lock);
     link->dead = number;
-    for (struct nbd_request *request = link->queued; request != NULL; request = request->next) {
-        request->error = number;
-        request->why = link->why;
-        request->done = true;
+    while (link->queued != NULL) {
+        struct nbd_request *request = link->queued;
+
+        link->queued = request->next;
+        end_request(request, number, link->why);
     }
-    link->queued = NULL;
-    pthread_cond_broadcast(&link->changed);
 }
 
 static void *run_link(void *arg)
@@ -385,7 +406,6 @@ int nbd_link_start(const struct nbd_export *nbd_export, struct nbd_handle *nbd,
     link->heard_ms = time_mono_ms();
     link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&link->lock, NULL);
-    cond_init(&link->changed);
     if (link->wake_fd == -1)
         result = error_sys(err, errno, "cannot make an event descriptor");
     else
@@ -410,28 +430,36 @@ void nbd_link_stop(struct nbd_link *link)
     nbd_close(link->nbd); /* NULL once the thread ran */
     if (link->wake_fd != -1)
         close(link->wake_fd);
-    pthread_cond_destroy(&link->changed);
     pthread_mutex_destroy(&link->lock);
     free(link);
 }
 
-int nbd_link_run(struct nbd_link *link, struct nbd_request *request)
+int nbd_link_run(struct nbd_link *link, struct nbd_request *requests, size_t count)
 {
+    struct nbd_call call = {.left = count};
     uint64_t one = 1;
 
-    request->link = link;
-    request->done = false;
-    request->start_ms = time_mono_ms();
-    LOCK_SCOPE(&link->lock);
-    if (link->dead != 0) {
-        request->why = link->why;
-        return link->dead;
+    cond_init(&call.ended);
+    pthread_mutex_lock(&link->lock);
+    for (size_t i = count; i-- > 0;) { /* the newest goes first */
+        requests[i].link = link;
+        requests[i].call = &call;
+        requests[i].start_ms = time_mono_ms();
+        if (link->dead != 0) {
+            end_request(&requests[i], link->dead, link->why);
+            continue;
+        }
+        requests[i].next = link->queued;
+        link->queued = &requests[i];
     }
-    request->next = link->queued;
-    link->queued = request;
-    if (write(link->wake_fd, &one, sizeof(one)) == -1)
+    if (link->dead == 0 && write(link->wake_fd, &one, sizeof(one)) == -1)
         assert(errno == EAGAIN);
-    while (!request->done)
-        cond_wait(&link->changed, &link->lock, DEADLINE_NONE); /* the link keeps the deadline */
-    return request->error;
+    while (call.left > 0)
+        cond_wait(&call.ended, &link->lock, DEADLINE_NONE); /* the link keeps the deadline */
+    pthread_mutex_unlock(&link->lock);
+    pthread_cond_destroy(&call.ended);
+    for (size_t i = 0; i < count; i++)
+        if (requests[i].error != 0)
+            return requests[i].error;
+    return 0;
 }

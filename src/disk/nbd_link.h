@@ -18,6 +18,7 @@
 
 struct cancel;
 struct error;
+struct nbd_call;
 struct nbd_handle;
 struct nbd_link;
 
@@ -38,7 +39,7 @@ enum nbd_request_kind {
     NBD_REQUEST_EXTENTS,
 };
 
-/* Lives on the caller's stack until nbd_link_run returns. */
+/* Belongs to the caller, who leaves it alone until nbd_link_run returns. */
 struct nbd_request {
     enum nbd_request_kind kind;
     void *data; /* read, write */
@@ -46,14 +47,14 @@ struct nbd_request {
     uint64_t offset;
     uint64_t length;          /* zero, extents */
     struct extent_list *list; /* extents */
+    int error;                /* set by nbd_link_run, as what it returns */
     const char *why;          /* more about a failure, or NULL; set by nbd_link_run */
 
     /* The link's own. */
     struct nbd_link *link;
+    struct nbd_call *call;
     struct nbd_request *next;
     int64_t start_ms;
-    int error;
-    bool done;
 };
 
 /* Connects within the timeout; errors name the export. */
@@ -67,6 +68,7 @@ int nbd_link_start(const struct nbd_export *nbd_export, struct nbd_handle *nbd,
                    struct nbd_link **out, struct error **err);
 void nbd_link_stop(struct nbd_link *link); /* no request may be running */
 
-/* Runs REQUEST and waits for it.  Returns 0 or an errno: what the server answered, ETIMEDOUT if
- * nothing came in time, ECONNRESET if the connection was lost for good. */
-int nbd_link_run(struct nbd_link *link, struct nbd_request *request);
+/* Runs COUNT requests, all at once, and waits until the last has ended.  Returns 0, or an errno of the
+ * first that failed: what the server answered, ETIMEDOUT if nothing came in time, ECONNRESET if the
+ * connection was lost for good. */
+int nbd_link_run(struct nbd_link *link, struct nbd_request *requests, size_t count);

@@ -21,6 +21,8 @@ enum {
     MAX_TRANSFER = 32 << 20,   /* bytes of one request */
     MAX_BLOCK = 64 << 10,      /* smallest request that a server may insist on, by the protocol */
     MAX_ZERO = 1 << 30,        /* bytes cleared by one request */
+    WRITE_PART = 256 << 10,    /* bytes written by one request, */
+    WRITE_PARTS = 8,           /* and how many of one caller's are in flight */
 };
 
 struct nbd_pool {
@@ -40,7 +42,7 @@ struct nbd_pool {
 /* Runs REQUEST on some link and waits for it.  Returns 0 or an errno. */
 static int run_request(struct nbd_pool *pool, struct nbd_request *request)
 {
-    return nbd_link_run(pool->links[pool->turn++ % pool->link_count], request);
+    return nbd_link_run(pool->links[pool->turn++ % pool->link_count], request, 1);
 }
 
 static int fail_request(const struct nbd_pool *pool, const struct nbd_request *request, int number,
@@ -94,20 +96,44 @@ int nbd_pool_read(struct nbd_pool *pool, void *data, size_t len, uint64_t offset
     return 0;
 }
 
+/* Makes the requests of the first LEN bytes at DATA, as many as there may be; returns their number. */
+static size_t part_write(const struct nbd_pool *pool, char *data, size_t len, uint64_t offset,
+                         struct nbd_request requests[WRITE_PARTS])
+{
+    size_t most = pool->max_transfer < WRITE_PART ? pool->max_transfer : (size_t)WRITE_PART;
+    size_t count = 0;
+
+    for (size_t at = 0; at < len && count < WRITE_PARTS; count++) {
+        size_t part = len - at < most ? len - at : most;
+
+        requests[count] = (struct nbd_request){
+            .kind = NBD_REQUEST_WRITE, .data = data + at, .len = part, .offset = offset + at};
+        at += part;
+    }
+    return count;
+}
+
+/* In parts, several at once.  A server that writes through the page cache gets smaller pieces of memory
+ * for them, which a machine has at hand; see doc/design/copy-engine.md. */
 static int write_blocks(struct nbd_pool *pool, const void *data, size_t len, uint64_t offset,
                         struct error **err)
 {
-    for (char *from = (char *)(uintptr_t)data; len > 0;) { /* libnbd only reads it */
-        size_t part = len < pool->max_transfer ? len : pool->max_transfer;
-        struct nbd_request request = {
-            .kind = NBD_REQUEST_WRITE, .data = from, .len = part, .offset = offset};
-        int number = run_request(pool, &request);
+    struct nbd_request requests[WRITE_PARTS];
+    char *from = (char *)(uintptr_t)data; /* libnbd only reads it */
 
-        if (number != 0)
-            return fail_request(pool, &request, number, "write", err);
-        from += part;
-        offset += part;
-        len -= part;
+    while (len > 0) {
+        size_t count = part_write(pool, from, len, offset, requests);
+        struct nbd_link *link = pool->links[pool->turn++ % pool->link_count];
+
+        if (nbd_link_run(link, requests, count) != 0)
+            for (size_t i = 0; i < count; i++)
+                if (requests[i].error != 0)
+                    return fail_request(pool, &requests[i], requests[i].error, "write", err);
+        for (size_t i = 0; i < count; i++) {
+            from += requests[i].len;
+            offset += requests[i].len;
+            len -= requests[i].len;
+        }
     }
     return 0;
 }

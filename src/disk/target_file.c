@@ -23,7 +23,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ZERO_PIECE = 1 << 20 }; /* bytes written at once where zeroes must be stored */
+enum {
+    ZERO_PIECE = 1 << 20,    /* bytes written at once where zeroes must be stored */
+    CACHE_PIECE = 256 << 10, /* the same, into the page cache: it takes pieces of memory as large */
+};
 
 struct file_target {
     struct target target;
@@ -50,11 +53,21 @@ static void file_close(struct target *target)
 static int write_part(struct file_target *file, int fd, const char *data, size_t len,
                       uint64_t offset, struct error **err)
 {
-    if (len == 0 || fd_pwrite_all(fd, data, len, offset, file->target.name, err) == 0)
-        return 0;
-    if ((*err)->sys == ENOSPC)
-        error_hint(err, TARGET_FULL_HINT);
-    return -1;
+    size_t most = fd == file->fd ? CACHE_PIECE : len;
+
+    while (len > 0) {
+        size_t part = len < most ? len : most;
+
+        if (fd_pwrite_all(fd, data, part, offset, file->target.name, err) == -1) {
+            if ((*err)->sys == ENOSPC)
+                error_hint(err, TARGET_FULL_HINT);
+            return -1;
+        }
+        data += part;
+        offset += part;
+        len -= part;
+    }
+    return 0;
 }
 
 /* How many of the LEN bytes can go past the page cache. */
