@@ -34,6 +34,7 @@ struct collection {
     struct apiserver *server;
     struct served_list kinds;
     struct map *uids; /* of owners that this look is about -> their note */
+    struct map *asked; /* uids of owners of what is gone, once each */
     struct note_list *later;
 };
 
@@ -117,6 +118,18 @@ static bool owner_exists(const struct collection *c, const json_t *ref, const ch
 static bool blocks(const json_t *ref)
 {
     return obj_bool(ref, "blockOwnerDeletion", false);
+}
+
+static bool all_owners_exist(const struct collection *c, const json_t *refs, const char *ns)
+{
+    size_t i;
+    json_t *ref;
+
+    json_array_foreach((json_t *)(uintptr_t)refs, i, ref) {
+        if (!owner_exists(c, ref, ns))
+            return false;
+    }
+    return true;
 }
 
 static void check_owners(struct collection *c, const struct served *served, const json_t *object)
@@ -361,6 +374,10 @@ static void add_owner(struct collection *c, const struct note *note)
     struct owner owner = {.note = note};
 
     if (!note->is_removed) {
+        /* Most writes change nothing about owners: seen without parsing what may be megabytes. */
+        if (!note->is_deleting && note->owners != NULL &&
+            all_owners_exist(c, note->owners, note->ns))
+            return;
         json_auto_t *object = look_up(c, note, &served);
         if (object == NULL)
             return;
@@ -374,6 +391,16 @@ static void add_owner(struct collection *c, const struct note *note)
     free(map_put(c->uids, note->uid, xmemdup(&owner, sizeof(owner))));
 }
 
+/* False if the object certainly is not being deleted.  A look at the text, which may be megabytes of
+ * a plan's that a thousand removed objects belong to. */
+static bool may_be_deleting(const struct served *served, const char *ns, const char *name)
+{
+    CLEANUP(object)
+    struct object *stored = store_get(served->table, served->type->namespaced ? ns : NULL, name);
+
+    return stored != NULL && strstr(stored->text, "\"deletionTimestamp\"") != NULL;
+}
+
 /* A dependent that is gone may have been the last one its owners waited for. */
 static void add_owners_of(struct collection *c, const struct note *note, struct note_list *extra)
 {
@@ -384,14 +411,18 @@ static void add_owners_of(struct collection *c, const struct note *note, struct 
         return;
     json_array_foreach(note->owners, i, ref) {
         const struct served *served = find_owner_kind(c, ref);
-        if (served == NULL || map_find(c->uids, obj_str(ref, "uid", "")) != NULL)
+        const char *uid = obj_str(ref, "uid", "");
+        if (served == NULL || map_find(c->asked, uid) != NULL)
+            continue;
+        map_put(c->asked, uid, c);
+        if (!may_be_deleting(served, note->ns, obj_str(ref, "name", "")))
             continue;
         struct note owner = {
             .group = xstrdup(served->type->group),
             .plural = xstrdup(served->type->plural),
             .ns = xstrdup(served->type->namespaced ? note->ns : ""),
             .name = xstrdup(obj_str(ref, "name", "")),
-            .uid = xstrdup(obj_str(ref, "uid", "")),
+            .uid = xstrdup(uid),
         };
         note_list_push(extra, owner);
     }
@@ -399,7 +430,8 @@ static void add_owners_of(struct collection *c, const struct note *note, struct 
 
 void collect(struct apiserver *server, struct note_list *notes, struct note_list *later)
 {
-    struct collection c = {.server = server, .uids = map_new(), .later = later};
+    struct collection c = {
+        .server = server, .uids = map_new(), .asked = map_new(), .later = later};
     struct note_list extra = {0};
 
     registry_list(server->registry, &c.kinds);
@@ -423,6 +455,7 @@ void collect(struct apiserver *server, struct note_list *notes, struct note_list
         if (notes->ptr[i].name != NULL)
             end_container(&c, &notes->ptr[i]);
     map_free(c.uids, free);
+    map_free(c.asked, NULL);
     note_list_free_all(&extra);
     served_list_free_all(&c.kinds);
 }

@@ -17,6 +17,7 @@ struct note {
     char *group, *plural, *ns, *name, *uid;
     json_t *owners; /* its ownerReferences, or NULL */
     bool is_removed;
+    bool is_deleting; /* when it was noted; who deletes it later makes another note */
 };
 
 DEFINE_VECTOR(note_list, struct note)

@@ -82,6 +82,7 @@ void housekeeping_notice(struct housekeeping *housekeeping, const char *group, c
         .uid = xstrdup(meta_uid(object)),
         .owners = obj_copy(obj_arr(object, "metadata.ownerReferences")),
         .is_removed = is_removed,
+        .is_deleting = meta_is_deleting(object),
     };
     LOCK_SCOPE(&housekeeping->lock);
     note_list_push(&housekeeping->notes, note);
