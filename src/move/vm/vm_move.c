@@ -450,6 +450,13 @@ static void wake_plan_soon(void *arg, const char *key)
     controller_add_after(move->controllers[CONTROLLER_PLAN], ns, name, DESTINATION_MS);
 }
 
+/* What comes and goes with every machine that is moved, and says nothing about a provider or a map. */
+static bool is_of_machines(const struct inventory_change *change)
+{
+    return change != NULL && (str_eq(change->kind, "PersistentVolumeClaim") ||
+                              str_eq(change->kind, "DataVolume"));
+}
+
 void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *provider_name,
                                const struct inventory_change *change)
 {
@@ -464,6 +471,8 @@ void vm_move_inventory_changed(void *arg, const char *provider_ns, const char *p
                                  wake_plan_of_machine, &machine);
         return;
     }
+    if (is_of_machines(change))
+        return;
     controller_add(move->controllers[CONTROLLER_PROVIDER], provider_ns, provider_name);
     add_maps_of(move, CONTROLLER_NETWORK_MAP, CACHE_NETWORK_MAP, provider);
     add_maps_of(move, CONTROLLER_STORAGE_MAP, CACHE_STORAGE_MAP, provider);
