@@ -416,5 +416,6 @@ int main(int argc, char **argv)
     umask(077);
     secret_protect_process();
     mallopt(M_ARENA_MAX, 4); /* else each thread that once had a large object keeps room for it */
+    mallopt(M_MXFAST, 0); /* else each large text that is freed has all small free pieces merged */
     return command_single("gantryd", &self, argc, argv);
 }
