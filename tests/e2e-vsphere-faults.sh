@@ -8,7 +8,7 @@
 home_requires
 requires openssl "the fake vCenter needs a certificate"
 requires curl "tests steer the fake vCenter with it"
-export PRECOPY_INTERVAL=1s GUEST_SHUTDOWN_TIMEOUT=2s
+export PRECOPY_INTERVAL=1s GUEST_SHUTDOWN_TIMEOUT=2s BLOCKER_GRACE_PERIOD_MINUTES=1
 home_up
 vcenter_up --task-ms 60 --shutdown-ms 200 \
     --machine "name=web,disk=8Mi,memory=64,nic=VirtualVmxnet3"
@@ -106,7 +106,16 @@ has_error() {
     esac
 }
 
-# Nothing can be put right with it; once the right one is there, everything is.
+shows_at_vm() {
+    case $(vm_status "$name" '.pipeline[*].reason')$(vm_error "$name") in
+    *"$1"*) ;;
+    *) false ;;
+    esac
+}
+
+# Nothing can be put right with it; once the right one is there, everything is.  Whoever sees it first
+# (the machine's step or the provider's test) says so at the machine, which fails at the latest when
+# the plan has been blocked for BLOCKER_GRACE_PERIOD_MINUTES.
 says_when_the_password_is_wrong_later() {
     fault=wrong-password
     begin
@@ -114,7 +123,8 @@ says_when_the_password_is_wrong_later() {
     wait_until 60 has_precopies "$name" 1
     vc "fault?set=wrong-password"
     vc "fault?set=restart@1"
-    wait_until 90 has_error InvalidLogin
+    wait_until 60 shows_at_vm InvalidLogin
+    wait_until 150 has_error InvalidLogin
     wait_until 90 has_condition provider vc ConnectionAuthFailed
     ! is_over "$name"
     fails_with InvalidLogin

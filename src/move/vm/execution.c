@@ -568,14 +568,36 @@ void execution_cancel_all(struct plan_session *session, struct plan_view *view, 
     session->is_dirty = session->must_write = true;
 }
 
+static bool is_on_its_way(const json_t *vm)
+{
+    return !vm_status_is_completed(vm) &&
+           !str_eq(obj_str(vm, "phase", ""), step_get(STEP_CLEAN_UP)->name);
+}
+
+void execution_hold_all(struct plan_session *session, struct plan_view *view, const char *text)
+{
+    const json_t *vms = session_vms(session);
+
+    for (size_t i = 0; i < json_array_size(vms); i++) {
+        struct vm_run run = {.view = view, .status = json_array_get(vms, i)};
+        json_auto_t *before = NULL;
+
+        if (!vm_status_is_started(run.status) || !is_on_its_way(run.status))
+            continue;
+        before = obj_copy(run.status);
+        vm_run_hold(&run, text);
+        if (!obj_eq(before, run.status))
+            session_note_change(session, before);
+    }
+}
+
 void execution_fail_all(struct plan_session *session, struct plan_view *view, const char *text)
 {
     const json_t *vms = session_vms(session);
 
     for (size_t i = 0; i < json_array_size(vms); i++) {
         struct vm_run run = {.view = view, .status = json_array_get(vms, i)};
-        if (vm_status_is_completed(run.status) ||
-            str_eq(obj_str(run.status, "phase", ""), step_get(STEP_CLEAN_UP)->name))
+        if (!is_on_its_way(run.status))
             continue;
         if (!vm_status_is_started(run.status))
             timed_start(run.status);

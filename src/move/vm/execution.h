@@ -27,5 +27,8 @@ int execution_pass(struct plan_session *session, struct plan_view *view, json_t 
 void execution_cancel_all(struct plan_session *session, struct plan_view *view, json_t *entry,
                           const char *reason, const char *message);
 
+/* Nothing goes on but what is being cleaned up: TEXT is shown at every VM that is on its way. */
+void execution_hold_all(struct plan_session *session, struct plan_view *view, const char *text);
+
 /* Fails every VM that is not completed, and then cleans up after it. */
 void execution_fail_all(struct plan_session *session, struct plan_view *view, const char *text);

@@ -203,10 +203,11 @@ static int execute_blocked(struct plan_session *session, int64_t *again_ms, stru
     *again_ms = BLOCKED_MS;
     if (entry == NULL)
         return 0;
-    if (view->blocked_ms >= grace_ms) {
-        CLEANUP(str) char *text = blockers_text(view->status);
+    CLEANUP(str) char *text = blockers_text(view->status);
+    if (view->blocked_ms >= grace_ms)
         execution_fail_all(session, view, text);
-    }
+    else
+        execution_hold_all(session, view, text);
     *again_ms = CLEAN_UP_MS;
     return execution_pass(session, view, entry, EXECUTION_CLEAN_UP, again_ms, err);
 }

@@ -13,6 +13,20 @@ bool provider_is_host(const json_t *provider)
            str_is_empty(obj_str(provider, "spec.url", NULL));
 }
 
+/* The message of the first condition that keeps PROVIDER from being ready, or NULL. */
+static const char *find_trouble(const json_t *provider)
+{
+    const json_t *conditions = obj_arr(provider, "status.conditions");
+
+    for (size_t i = 0; i < json_array_size(conditions); i++) {
+        const json_t *condition = json_array_get(conditions, i);
+        if (str_eq(obj_str(condition, "category", ""), "Critical") &&
+            str_eq(obj_str(condition, "status", ""), "True"))
+            return obj_str(condition, "message", NULL);
+    }
+    return NULL;
+}
+
 /* One side.  ROLE is "Source" or "Destination". */
 static int load_side(struct room *room, const json_t *reference, json_t *status, const char *role,
                      json_t **out, struct error **err)
@@ -52,10 +66,13 @@ static int load_side(struct room *room, const json_t *reference, json_t *status,
                     key);
         return 0;
     }
-    if (!object_is_ready(provider))
+    if (!object_is_ready(provider)) {
+        const char *why = find_trouble(provider);
         finding_add(status, not_ready, CONDITION_CRITICAL, "NotReady",
                     "its conditions tell why: kubectl describe provider",
-                    "%s provider \"%s\" is not ready", word, key);
+                    "%s provider \"%s\" is not ready%s%s", word, key, why != NULL ? ": " : "",
+                    why != NULL ? why : "");
+    }
     *out = json_incref(provider);
     return 0;
 }

@@ -24,6 +24,15 @@ static void check_reason(const json_t *vm, const char *part)
         test_fail(__FILE__, __LINE__, "\"%s\" is not in %s", part, text);
 }
 
+/* What its pipeline shows has PART in it. */
+static void check_shown(const json_t *vm, const char *part)
+{
+    CLEANUP(str) char *text = obj_format(obj_arr(vm, "pipeline"));
+
+    if (strstr(text, part) == NULL)
+        test_fail(__FILE__, __LINE__, "\"%s\" is not in %s", part, text);
+}
+
 /* Nothing of the VM is on the target, and nothing that works for it runs. */
 static void check_target_empty(struct scene *scene)
 {
@@ -628,11 +637,37 @@ TEST(a_blocker_that_lasts_fails_what_is_on_its_way)
     CHECK(scene_step(&scene));
     CHECK(plan_has(&scene, "Executing"));
     CHECK(plan_has(&scene, "StorageRefNotValid"));
+    check_shown(scene_vm(&scene, "1"), "there is no storage map");
     time_advance_fake(6 * 60 * 1000);
     scene_run(&scene);
     CHECK(plan_has(&scene, "Failed"));
     check_reason(scene_vm(&scene, "1"), "there is no storage map");
     check_target_empty(&scene);
+}
+
+TEST(what_a_provider_suffers_from_is_shown_at_the_vm_until_it_is_over)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.stuck = true;
+    scene_migrate(&scene, "m");
+    run_rounds(&scene, 5);
+    json_t *provider = fake_cluster_get(scene.cluster, &KIND_PROVIDER, "ns", "src");
+    json_auto_t *good = obj_copy(obj_arr(provider, "status.conditions"));
+    obj_take(provider, "status.conditions",
+             obj_pack("[{s:s, s:s, s:s, s:s}]", "type", "ConnectionAuthFailed", "status", "True",
+                      "category", "Critical", "message", "the password is wrong"));
+    run_rounds(&scene, 2);
+    check_shown(scene_vm(&scene, "1"), "the password is wrong");
+    provider = fake_cluster_get(scene.cluster, &KIND_PROVIDER, "ns", "src");
+    obj_take(provider, "status.conditions", json_incref(good));
+    run_rounds(&scene, 2);
+    CLEANUP(str) char *pipeline = obj_format(obj_arr(scene_vm(&scene, "1"), "pipeline"));
+    CHECK(strstr(pipeline, "password") == NULL);
+    scene.stuck = false;
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Succeeded"));
 }
 
 TEST(a_replaced_map_cancels_the_migration)

@@ -28,6 +28,7 @@ enum {
 };
 
 #define ANNOTATION_FAILING_SINCE "failingSince"
+#define ANNOTATION_HELD "held"
 #define CONDITION_CLEANING_UP "CleaningUp"
 
 enum itinerary vm_run_itinerary(const struct vm_run *run)
@@ -242,10 +243,22 @@ static void forget_failures(struct vm_run *run)
 {
     json_t *step = vm_run_pipeline_step(run);
 
-    if (step != NULL && step_annotation(step, ANNOTATION_FAILING_SINCE) != NULL) {
+    if (step != NULL && (step_annotation(step, ANNOTATION_FAILING_SINCE) != NULL ||
+                         step_annotation(step, ANNOTATION_HELD) != NULL)) {
         step_set_annotation(step, ANNOTATION_FAILING_SINCE, NULL);
+        step_set_annotation(step, ANNOTATION_HELD, NULL);
         step_set_reason(step, NULL);
     }
+}
+
+void vm_run_hold(struct vm_run *run, const char *text)
+{
+    json_t *step = vm_run_pipeline_step(run);
+
+    if (step == NULL || step_is_finished(step))
+        return;
+    step_set_annotation(step, ANNOTATION_HELD, "true");
+    step_set_reason(step, text);
 }
 
 /* ---- the driver -------------------------------------------------------------------------- */

@@ -31,6 +31,9 @@ void vm_run_advance(struct vm_run *run);
 /* Takes the VM off its way: condition Canceled with REASON, then the step that cleans up. */
 void vm_run_cancel(struct vm_run *run, const char *reason, const char *message);
 
+/* Something blocks the plan: TEXT is shown at the VM's present step until that goes on. */
+void vm_run_hold(struct vm_run *run, const char *text);
+
 /* Fails the VM at its present step with TEXT. */
 void vm_run_fail(struct vm_run *run, const char *text, const char *hint);
 
