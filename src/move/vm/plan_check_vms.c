@@ -26,6 +26,7 @@ struct scan {
     struct map *targets;      /* machines of the destination by namespace and name; borrowed */
     struct map *macs;         /* addresses in small letters, to arrays of such machines */
     struct map *succeeded;    /* source ids of what was moved already */
+    json_t *target_vms;       /* listed for the first VM that is to be compared, or NULL */
 };
 
 static const char *const MARK = "";
@@ -265,23 +266,6 @@ static int check_machine(struct scan *scan, const json_t *ref, const json_t *vm,
     return str_eq(view->provider_type, "vsphere") ? plan_check_vsphere(view, vm, machine, err) : 0;
 }
 
-static int check_vm(struct scan *scan, const json_t *ref, struct error **err)
-{
-    json_auto_t *vm = NULL;
-
-    if (resolve(scan, ref, &vm, err) == -1)
-        return -1;
-    if (vm == NULL || map_find(scan->succeeded, obj_str(vm, "id", "")) != NULL)
-        return 0;
-    check_names(scan, ref, vm);
-    check_existing(scan, ref, vm);
-    check_encryption(scan, ref, obj_str(vm, "name", ""));
-    check_concerns(scan, vm);
-    return check_machine(scan, ref, vm, err);
-}
-
-/* ---- what they are compared with --------------------------------------------------------- */
-
 static void note_target(struct scan *scan, json_t *target)
 {
     const json_t *nics = obj_arr(target, "spec.template.spec.domain.devices.interfaces");
@@ -302,7 +286,39 @@ static void note_target(struct scan *scan, json_t *target)
     }
 }
 
-static void scan_init(struct scan *scan, struct plan_view *view, const json_t *target_vms)
+/* A plan that is done is looked at whenever something changes at its destination, and there may be
+ * thousands of machines: they are listed only where something is left to be moved. */
+static int need_targets(struct scan *scan, struct error **err)
+{
+    if (scan->target_vms != NULL)
+        return 0;
+    if (kube_list(scan->view->room->client, &KIND_VM, NULL, NULL, &scan->target_vms, err) == -1)
+        return error_wrap(err, "cannot list the destination's machines");
+    for (size_t i = 0; i < json_array_size(scan->target_vms); i++)
+        note_target(scan, json_array_get(scan->target_vms, i));
+    return 0;
+}
+
+static int check_vm(struct scan *scan, const json_t *ref, struct error **err)
+{
+    json_auto_t *vm = NULL;
+
+    if (resolve(scan, ref, &vm, err) == -1)
+        return -1;
+    if (vm == NULL || map_find(scan->succeeded, obj_str(vm, "id", "")) != NULL)
+        return 0;
+    if (need_targets(scan, err) == -1)
+        return -1;
+    check_names(scan, ref, vm);
+    check_existing(scan, ref, vm);
+    check_encryption(scan, ref, obj_str(vm, "name", ""));
+    check_concerns(scan, vm);
+    return check_machine(scan, ref, vm, err);
+}
+
+/* ---- all of them ------------------------------------------------------------------------- */
+
+static void scan_init(struct scan *scan, struct plan_view *view)
 {
     const json_t *before = obj_arr(view->status, "migration.vms");
 
@@ -313,8 +329,6 @@ static void scan_init(struct scan *scan, struct plan_view *view, const json_t *t
                           .targets = map_new(),
                           .macs = map_new(),
                           .succeeded = map_new()};
-    for (size_t i = 0; i < json_array_size(target_vms); i++)
-        note_target(scan, json_array_get(target_vms, i));
     for (size_t i = 0; i < json_array_size(before); i++)
         if (vm_status_is_succeeded(json_array_get(before, i)))
             note(scan->succeeded, obj_str(json_array_get(before, i), "id", ""));
@@ -333,19 +347,16 @@ static void scan_reset(struct scan *scan)
     map_free(scan->targets, NULL);
     map_free(scan->macs, free_users);
     map_free(scan->succeeded, NULL);
+    json_decref(scan->target_vms);
 }
 
 int plan_check_vms(struct plan_view *view, struct error **err)
 {
     const json_t *vms = obj_arr(view->plan, "spec.vms");
-    json_auto_t *target_vms = NULL;
+    struct scan scan;
     int result = 0;
 
-    if (kube_list(view->room->client, &KIND_VM, NULL, NULL, &target_vms, err) == -1)
-        return error_wrap(err, "cannot list the destination's machines");
-
-    struct scan scan;
-    scan_init(&scan, view, target_vms);
+    scan_init(&scan, view);
     for (size_t i = 0; result == 0 && i < json_array_size(vms); i++)
         result = check_vm(&scan, json_array_get(vms, i), err);
     scan_reset(&scan);

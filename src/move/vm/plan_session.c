@@ -24,7 +24,7 @@
 enum {
     WRITE_MIN_MS = 100, /* between two writes of a status */
     WRITE_MAX_MS = 15 * 1000,
-    WRITE_SHARE = 20, /* at most one of so many parts of the time is for writing */
+    WRITE_SHARE = 20, /* at most one of so many parts of the time is for writing, of all plans */
 };
 
 /* A session and what others marked for it. */
@@ -378,9 +378,18 @@ static int remove_journals(struct plan_session *session, struct room *room, stru
     return 0;
 }
 
-static void set_next_write(struct plan_session *session, int64_t took_ms)
+/* How many plans execute, at least one. */
+static int64_t count_sessions(struct plan_sessions *sessions)
 {
-    int64_t pause_ms = took_ms * WRITE_SHARE;
+    if (sessions == NULL)
+        return 1;
+    LOCK_SCOPE(&sessions->lock);
+    return map_count(sessions->slots) > 0 ? (int64_t)map_count(sessions->slots) : 1;
+}
+
+static void set_next_write(struct plan_session *session, int64_t sessions, int64_t took_ms)
+{
+    int64_t pause_ms = took_ms * WRITE_SHARE * sessions;
 
     if (pause_ms < WRITE_MIN_MS)
         pause_ms = WRITE_MIN_MS;
@@ -405,7 +414,7 @@ int session_write(struct plan_session *session, struct room *room, struct error 
     session->is_dirty = session->must_write = false;
     map_free(session->bases, free);
     session->bases = map_new();
-    set_next_write(session, time_mono_ms() - started_ms);
+    set_next_write(session, count_sessions(room->sessions), time_mono_ms() - started_ms);
     return remove_journals(session, room, err);
 }
 
