@@ -72,6 +72,7 @@ static void close_case(struct case_ *c)
     json_decref(c->claims);
     json_decref(c->vm);
     machine_free(c->run.machine);
+    mapping_reset(&c->view.networks);
 }
 DEFINE_CLEANUP_IN_PLACE(case, struct case_, close_case)
 
@@ -328,4 +329,102 @@ TEST(the_power_state_is_what_the_plan_wants_or_the_source_had)
         obj_put_str(c.status, "restorePowerState", cases[i].was);
         CHECK_STR(builder_run_strategy(&c.run), cases[i].strategy);
     }
+}
+
+/* ---- NICs -------------------------------------------------------------------------------- */
+
+#define NIC0 DOMAIN ".devices.interfaces[0]"
+#define NIC1 DOMAIN ".devices.interfaces[1]"
+
+/* Maps the network NET to TYPE, of multus to ns/NAME. */
+static void map_network(struct case_ *c, const char *net, const char *type, const char *name)
+{
+    json_t *destination = obj_pack("{s:s}", "type", type);
+
+    if (name != NULL) {
+        obj_put_str(destination, "namespace", "ns");
+        obj_put_str(destination, "name", name);
+    }
+    obj_take(c->plan, "spec.destinations[]", destination); /* who keeps what pairs borrow */
+    mapping_pair_list_push(&c->view.networks.pairs,
+                           (struct mapping_pair){.source_id = xstrdup(net),
+                                                 .destination = destination});
+}
+
+static void add_nic(struct case_ *c, const char *mac, const char *net)
+{
+    machine_nic_list_push(&c->run.machine->nics,
+                          (struct machine_nic){.name = xstrdup("nic"),
+                                               .mac = xstrdup(mac),
+                                               .network_id = xstrdup(net)});
+}
+
+TEST(a_nic_on_the_pod_network_is_masqueraded_and_keeps_its_address)
+{
+    CLEANUP(case) struct case_ c;
+
+    open_case(&c);
+    map_network(&c, "net-1", "pod", NULL);
+    build(&c);
+    CHECK_INT(obj_count(c.vm, DOMAIN ".devices.interfaces"), 1);
+    check_text(&c, NIC0 ".name", "net-0");
+    check_text(&c, NIC0 ".model", "virtio");
+    check_text(&c, NIC0 ".macAddress", "00:50:56:00:00:01");
+    CHECK(obj_obj(c.vm, NIC0 ".masquerade") != NULL);
+    CHECK(obj_at(c.vm, NIC0 ".state") == NULL);
+    check_text(&c, "spec.template.spec.networks[0].name", "net-0");
+    CHECK(obj_obj(c.vm, "spec.template.spec.networks[0].pod") != NULL);
+}
+
+TEST(nics_on_other_networks_are_bridged_and_counted_without_the_ignored)
+{
+    CLEANUP(case) struct case_ c;
+
+    open_case(&c);
+    map_network(&c, "net-1", "ignored", NULL);
+    map_network(&c, "net-2", "multus", "blue");
+    map_network(&c, "net-3", "multus", "red");
+    add_nic(&c, "00:50:56:00:00:02", "net-3");
+    add_nic(&c, "00:50:56:00:00:03", "net-2");
+    build(&c);
+    CHECK_INT(obj_count(c.vm, DOMAIN ".devices.interfaces"), 2);
+    check_text(&c, NIC0 ".name", "net-0");
+    check_text(&c, NIC0 ".macAddress", "00:50:56:00:00:02");
+    CHECK(obj_obj(c.vm, NIC0 ".bridge") != NULL);
+    check_text(&c, "spec.template.spec.networks[0].multus.networkName", "ns/red");
+    check_text(&c, NIC1 ".name", "net-1");
+    check_text(&c, "spec.template.spec.networks[1].multus.networkName", "ns/blue");
+}
+
+TEST(two_nics_on_one_network_take_a_pair_each_or_share_the_only_one)
+{
+    CLEANUP(case) struct case_ each, shared;
+
+    open_case(&each);
+    map_network(&each, "net-1", "multus", "blue");
+    map_network(&each, "net-1", "multus", "red");
+    add_nic(&each, "00:50:56:00:00:02", "net-1");
+    build(&each);
+    check_text(&each, "spec.template.spec.networks[0].multus.networkName", "ns/blue");
+    check_text(&each, "spec.template.spec.networks[1].multus.networkName", "ns/red");
+
+    open_case(&shared);
+    map_network(&shared, "net-1", "multus", "blue");
+    add_nic(&shared, "00:50:56:00:00:02", "net-1");
+    build(&shared);
+    CHECK_INT(obj_count(shared.vm, DOMAIN ".devices.interfaces"), 2);
+    check_text(&shared, "spec.template.spec.networks[1].multus.networkName", "ns/blue");
+}
+
+TEST(a_nic_that_was_not_connected_is_down_and_an_unconverted_guest_keeps_its_driver)
+{
+    CLEANUP(case) struct case_ c;
+
+    open_case(&c);
+    map_network(&c, "net-1", "pod", NULL);
+    obj_put_bool(c.plan, "spec.skipGuestConversion", true);
+    c.run.machine->nics.ptr[0].link_down = true;
+    build(&c);
+    check_text(&c, NIC0 ".state", "down");
+    check_text(&c, NIC0 ".model", "e1000e");
 }
