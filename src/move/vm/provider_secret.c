@@ -65,6 +65,13 @@ static bool has_key(const json_t *data, const char *key)
     return !str_is_empty(obj_map_str(data, key));
 }
 
+/* Somebody who is logged in may give the session instead. */
+static bool has_session(const char *type, const json_t *data, const char *key)
+{
+    return str_eq(type, "vsphere") && (str_eq(key, "user") || str_eq(key, "password")) &&
+           !str_is_empty(obj_map_str(data, "session"));
+}
+
 static void check_keys(const char *type, const json_t *data, json_t *status)
 {
     for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
@@ -72,7 +79,7 @@ static void check_keys(const char *type, const json_t *data, json_t *status)
             continue;
         for (size_t k = 0; k < ARRAY_SIZE(needs[i].keys) && needs[i].keys[k] != NULL; k++) {
             const char *key = needs[i].keys[k];
-            if (!has_key(data, key))
+            if (!has_key(data, key) && !has_session(type, data, key))
                 finding_add_item(status, "SecretNotValid", CONDITION_CRITICAL, "DataErr",
                                  "add the keys that the items name",
                                  "the secret lacks required keys",

@@ -131,6 +131,10 @@ static enum way choose(const struct vsphere_source *vsphere, const struct disk_f
     const char *needs = vsphere_needs_vddk(facts->disk, facts->datastore_type, false);
     bool is_raw = obj_bool(facts->disk, "rdm", false);
 
+    if (vim_password(vsphere->vim) == NULL) {
+        *why = "the secret has a session and no password, with which disks are read";
+        return WAY_NONE;
+    }
     if (any ? vsphere->library != NULL : str_eq(vsphere->access, "vddk")) {
         *why = vsphere->library != NULL
                    ? NULL

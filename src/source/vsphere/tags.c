@@ -96,6 +96,9 @@ static void set_header(struct rest *rest, const char *name, const char *prefix, 
 
 static int log_in(struct rest *rest, const struct vim *vim, struct error **err)
 {
+    if (vim_password(vim) == NULL)
+        return error_set(err, ERROR_DENIED, "tags are read with a password, and the secret has a "
+                                            "session only");
     CLEANUP(str) char *pair = xasprintf("%s:%s", vim_user(vim), secret_get(vim_password(vim)));
     CLEANUP(str) char *encoded = base64_encode(pair, strlen(pair));
     json_auto_t *token = NULL;

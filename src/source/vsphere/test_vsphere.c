@@ -324,6 +324,81 @@ TEST(a_wrong_password_is_told_and_not_shown)
     vsphere_source_ops.close(source);
 }
 
+TEST(a_session_that_is_open_is_used_again)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(fake_vcenter) struct fake_vcenter *fake = start_fake(1);
+    struct source *source = NULL;
+
+    CHECK_OK(open_source(fake_vcenter_url(fake), FAKE_VCENTER_PASSWORD, NULL, &source, &err), err);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(vsphere_source_ops.test(source, NULL, &err), err);
+    CHECK_INT(fake_vcenter_logins(fake), 1);
+    fake_vcenter_restart(fake);
+    CHECK_OK(vsphere_source_ops.test(source, NULL, &err), err);
+    CHECK_INT(fake_vcenter_logins(fake), 2);
+    vsphere_source_ops.close(source);
+}
+
+/* A secret with SESSION, and PASSWORD or NULL. */
+static int open_with_session(const char *url, const char *session, const char *password,
+                             struct source **out, struct error **err)
+{
+    json_auto_t *provider = obj_pack("{s:{s:s}, s:{s:s, s:s}}", "metadata", "name", "vc", "spec",
+                                     "type", "vsphere", "url", url);
+    json_auto_t *secret = obj_pack("{s:{s:s}}", "data", "session", session);
+    const struct source_config config = {.provider = provider, .secret = secret};
+
+    if (password != NULL) {
+        obj_put_str(secret, "data.user", FAKE_VCENTER_USER);
+        obj_put_str(secret, "data.password", password);
+    }
+    return vsphere_source_ops.open(&config, out, err);
+}
+
+TEST(a_given_session_stands_for_a_password_until_it_is_over)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(fake_vcenter) struct fake_vcenter *fake = start_fake(1);
+    struct source *owner = NULL, *guest = NULL;
+    enum source_power state = SOURCE_POWER_UNKNOWN;
+
+    CHECK_OK(open_source(fake_vcenter_url(fake), FAKE_VCENTER_PASSWORD, NULL, &owner, &err), err);
+    CHECK_OK(vsphere_source_ops.test(owner, NULL, &err), err);
+    CLEANUP(secret) struct secret *cookie = vim_cookie(vsphere_of(owner)->vim);
+    const char *value = strstr(secret_get(cookie), "vmware_soap_session=");
+    CHECK(value != NULL);
+    CHECK_OK(open_with_session(fake_vcenter_url(fake), value, NULL, &guest, &err), err);
+    CHECK_OK(vsphere_source_ops.test(guest, NULL, &err), err);
+    CHECK_OK(vsphere_source_ops.power_get(guest, "vm-1", &state, &err), err);
+    CHECK_INT(fake_vcenter_logins(fake), 1);
+
+    fake_vcenter_expire(fake);
+    int result = vsphere_source_ops.power_get(guest, "vm-1", &state, &err);
+    CLEANUP(str) char *text = err ? error_format(err) : xstrdup("");
+    CHECK(strstr(text, "secret-cookie") == NULL);
+    CHECK_FAILS(result, err, ERROR_DENIED, "does not know the session");
+    vsphere_source_ops.close(guest);
+    vsphere_source_ops.close(owner);
+}
+
+TEST(a_given_session_that_is_over_gives_way_to_the_password)
+{
+    CLEANUP(error) struct error *err = NULL;
+    CLEANUP(fake_vcenter) struct fake_vcenter *fake = start_fake(1);
+    struct source *source = NULL;
+
+    CHECK_OK(open_with_session(fake_vcenter_url(fake), "long-gone", FAKE_VCENTER_PASSWORD, &source,
+                               &err),
+             err);
+    CHECK_OK(vsphere_source_ops.test(source, NULL, &err), err);
+    CHECK_INT(fake_vcenter_logins(fake), 1);
+    vsphere_source_ops.close(source);
+    source = NULL;
+    CHECK_FAILS(open_with_session(fake_vcenter_url(fake), "a; Path=/\r\nX: y", NULL, &source, &err),
+                err, ERROR_INVALID, "not the value of a cookie");
+}
+
 TEST(the_kind_of_server_must_be_the_one_that_was_asked_for)
 {
     CLEANUP(error) struct error *err = NULL;

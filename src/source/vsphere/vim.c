@@ -26,6 +26,7 @@ enum {
     ATTEMPTS = 3,     /* of a call that only looks */
     FIRST_DELAY_MS = 200,
     MAX_FAULT = 300,               /* bytes of a fault's words that we show */
+    MAX_SESSION = 1024,            /* bytes of a session's cookie */
 };
 
 struct vim {
@@ -38,6 +39,7 @@ struct vim {
     pthread_mutex_t lock;
     struct secret *cookie; /* guarded by lock; the session's "Cookie: ..." header, or NULL */
     unsigned generation;   /* guarded by lock; counts logins */
+    bool is_borrowed;      /* the session is somebody else's; guarded by lock */
 };
 
 /* Requests. */
@@ -283,6 +285,7 @@ static int keep_cookie(struct vim *vim, const struct http_reply *reply, struct e
     secret_free(vim->cookie);
     vim->cookie = secret_new(header.ptr, header.len);
     vim->generation++;
+    vim->is_borrowed = false;
     secret_wipe(header.ptr, header.len);
     buf_reset(&header);
     return 0;
@@ -295,6 +298,10 @@ static int login(struct vim *vim, struct cancel *cancel, struct error **err)
     CLEANUP(http_reply) struct http_reply reply = {0};
     CLEANUP(dom) struct dom *answer = NULL;
 
+    if (vim->password == NULL) {
+        error_set(err, ERROR_DENIED, "the server does not know the session that was given");
+        return error_hint(err, "give another one, or a name and a password");
+    }
     vim_add_text(&parameters, "userName", vim->user);
     vim_add_text(&parameters, "password", secret_get(vim->password));
     const struct vim_call call = {
@@ -427,6 +434,43 @@ static void about_reset(struct vim_about *about)
     *about = (struct vim_about){0};
 }
 
+/* Whether the server knows our session still. */
+static int ask_for_session(struct vim *vim, struct cancel *cancel, bool *alive, struct error **err)
+{
+    CLEANUP(buf) struct buf parameters = BUF_INIT(VIM_MAX_REQUEST), body = BUF_INIT(VIM_MAX_REQUEST);
+    CLEANUP(dom) struct dom *answer = NULL;
+    CLEANUP(error) struct error *problem = NULL;
+    CLEANUP(secret) struct secret *cookie = vim_cookie(vim);
+    unsigned generation = 0;
+
+    if (cookie == NULL)
+        return 0;
+    buf_add(&parameters, "<specSet><propSet><type>SessionManager</type><pathSet>currentSession"
+                         "</pathSet></propSet><objectSet>");
+    vim_add_ref(&parameters, "obj", "SessionManager", vim->about.session_manager);
+    buf_add(&parameters, "</objectSet></specSet><options/>");
+    const struct vim_call call = {
+        .method = "RetrievePropertiesEx",
+        .this_type = "PropertyCollector",
+        .this_id = vim->about.property_collector,
+        .parameters = parameters.ptr,
+        .timeout_ms = LOGIN_TIMEOUT_MS,
+        .cancel = cancel,
+    };
+    add_envelope(&body, &call);
+    if (exchange_patiently(vim, &call, &body, &generation, &answer, &problem) == -1) {
+        if (problem->code == ERROR_EXPIRED)
+            return 0;
+        *err = steal(&problem);
+        return error_wrap(err, "cannot look at the session");
+    }
+    /* Some servers answer without the property instead of with a fault. */
+    struct dom_node *result = find_returnval(answer);
+    struct dom_node *object = result ? dom_first(result, "objects") : NULL;
+    *alive = object != NULL && dom_find(object, "propSet/val") != NULL;
+    return 0;
+}
+
 int vim_login(struct vim *vim, struct cancel *cancel, struct error **err)
 {
     LOCK_SCOPE(&vim->login_lock);
@@ -451,7 +495,10 @@ int vim_login(struct vim *vim, struct cancel *cancel, struct error **err)
             return -1;
         }
     }
-    return login(vim, cancel, err);
+    bool alive = false;
+    if (ask_for_session(vim, cancel, &alive, err) == -1)
+        return -1;
+    return alive ? 0 : login(vim, cancel, err);
 }
 
 void vim_logout(struct vim *vim)
@@ -461,7 +508,7 @@ void vim_logout(struct vim *vim)
     CLEANUP(buf) struct buf body = BUF_INIT(VIM_MAX_REQUEST);
     unsigned generation = 0;
 
-    if (vim->about.session_manager == NULL || vim->cookie == NULL)
+    if (vim->about.session_manager == NULL || vim->cookie == NULL || vim->is_borrowed)
         return;
     const struct vim_call call = {.method = "Logout",
                                   .this_type = "SessionManager",
@@ -469,6 +516,32 @@ void vim_logout(struct vim *vim)
                                   .timeout_ms = 5000};
     add_envelope(&body, &call);
     exchange_once(vim, &call, &body, &generation, &answer, &unused);
+}
+
+/* A cookie's value has no blanks, quotes but around it, or what would end the header. */
+static bool is_cookie_value(const char *text)
+{
+    return *text != '\0' && strlen(text) <= MAX_SESSION && text[strcspn(text, " \t\r\n;,\\")] == '\0';
+}
+
+/* Uses the session whose cookie has the value SESSION, as "VALUE" or vmware_soap_session=VALUE. */
+static int take_session(struct vim *vim, const struct secret *session, struct error **err)
+{
+    static const char name[] = "vmware_soap_session=";
+    const char *value = secret_get(session);
+    struct buf header = BUF_INIT(MAX_SESSION + 64);
+
+    if (str_starts_with(value, name))
+        value += strlen(name);
+    if (!is_cookie_value(value))
+        return error_set(err, ERROR_INVALID, "the session is not the value of a cookie");
+    buf_printf(&header, "Cookie: %s%s", name, value);
+    vim->cookie = secret_new(header.ptr, header.len);
+    vim->generation = 1;
+    vim->is_borrowed = true;
+    secret_wipe(header.ptr, header.len);
+    buf_reset(&header);
+    return 0;
 }
 
 int vim_new(const struct vim_options *options, struct vim **out, struct error **err)
@@ -493,8 +566,11 @@ int vim_new(const struct vim_options *options, struct vim **out, struct error **
         url->path = xstrdup("/sdk");
     }
     vim->url = url_format(url);
-    vim->user = xstrdup(options->user);
-    vim->password = secret_new(secret_get(options->password), secret_len(options->password));
+    vim->user = options->user ? xstrdup(options->user) : NULL;
+    if (options->password != NULL)
+        vim->password = secret_new(secret_get(options->password), secret_len(options->password));
+    if (options->session != NULL && take_session(vim, options->session, err) == -1)
+        return -1;
     if (http_client_new(&http, &vim->http, err) == -1)
         return -1;
     *out = steal(&vim);

@@ -1,7 +1,8 @@
 /* A session with a vCenter or an ESXi host: the vim25 API over SOAP.
  *
  * Only what is read is typed; requests are XML texts made by the callers, answers are trees.  A
- * session that the server forgot is opened again, once per call.  Passwords and cookies are kept in
+ * session that the server forgot is opened again, once per call.  A session may be given instead of
+ * a password, or beside it: then it is used until the server forgets it.  Passwords and cookies are kept in
  * struct secret and appear in no error.
  *
  * May use: base, data, net.  Threads: a session may be used from any thread.
@@ -30,8 +31,9 @@ enum {
 /* Texts are copied. */
 struct vim_options {
     const char *url; /* "https://vcenter/sdk"; a URL without a path gets "/sdk" */
-    const char *user;
-    const struct secret *password;
+    const char *user;              /* or NULL, with a session only */
+    const struct secret *password; /* or NULL, likewise */
+    const struct secret *session;  /* of somebody who is logged in: the value of its cookie; or NULL */
     const char *thumbprint; /* of the server's certificate, SHA-1 or SHA-256; or NULL */
     const char *ca_pem;     /* or NULL: the system's */
     bool insecure;          /* any certificate */
@@ -41,9 +43,10 @@ struct vim_options {
 int vim_new(const struct vim_options *options, struct vim **out, struct error **err);
 void vim_free(struct vim *vim); /* no call may be running; the session stays on the server */
 
-/* Asks what the server is and logs in.  Wrong credentials are ERROR_DENIED. */
+/* Asks what the server is, and logs in unless the server knows the present session.  Wrong
+ * credentials are ERROR_DENIED. */
 int vim_login(struct vim *vim, struct cancel *cancel, struct error **err);
-/* Best effort. */
+/* Best effort; somebody else's session stays open. */
 void vim_logout(struct vim *vim);
 
 /* What the server said of itself; frozen after the first login. */
@@ -59,7 +62,7 @@ struct vim_about {
 };
 const struct vim_about *vim_about(const struct vim *vim);
 
-/* What it was made with; borrowed. */
+/* What it was made with; borrowed, and NULL where it was. */
 const char *vim_url(const struct vim *vim);
 const char *vim_user(const struct vim *vim);
 const struct secret *vim_password(const struct vim *vim);

@@ -72,10 +72,12 @@ static int vsphere_open(const struct source_config *config, struct source **out,
     const char *endpoint = obj_str(config->provider, "spec.settings.sdkEndpoint", NULL);
     const char *access = obj_str(config->provider, "spec.settings.diskAccess", NULL);
     const char *ca = secret_text(config, "ca.crt");
+    const char *session = secret_text(config, "session");
     CLEANUP(secret) struct secret *secret = NULL;
+    CLEANUP(secret) struct secret *opened = NULL;
     struct vim *vim = NULL;
 
-    if (user == NULL || password == NULL)
+    if (session == NULL && (user == NULL || password == NULL))
         return error_set(err, ERROR_INVALID, "the secret has no \"%s\"",
                          user == NULL ? "user" : "password");
     if (endpoint != NULL && !str_eq(endpoint, "vcenter") && !str_eq(endpoint, "esxi"))
@@ -89,11 +91,15 @@ static int vsphere_open(const struct source_config *config, struct source **out,
                          "settings.diskAccess \"%.40s\" is none of vddk, https and export", access);
     if (ca == NULL)
         ca = secret_text(config, "cacert");
-    secret = secret_new(password, strlen(password));
+    if (user != NULL && password != NULL)
+        secret = secret_new(password, strlen(password));
+    if (session != NULL)
+        opened = secret_new(session, strlen(session));
     const struct vim_options options = {
         .url = obj_str(config->provider, "spec.url", ""),
         .user = user,
         .password = secret,
+        .session = opened,
         .thumbprint = secret_text(config, "thumbprint"),
         .ca_pem = ca,
         .insecure = str_eq(secret_text(config, "insecureSkipVerify"), "true"),
