@@ -192,8 +192,9 @@ static int check_namespace(struct call *call)
     served_unref(namespaces);
     if (ns == NULL)
         return fail_not_found(&call->failure, "", "namespaces", call->ns);
-    json_auto_t *value = object_parse(ns);
-    if (meta_is_deleting(value)) {
+    /* Nearly all live: those whose text does not even have the word need no parsing. */
+    json_auto_t *value = strstr(ns->text, "\"deletionTimestamp\"") == NULL ? NULL : object_parse(ns);
+    if (value != NULL && meta_is_deleting(value)) {
         CLEANUP(str) char *detail = xasprintf("unable to create new content in namespace %s "
                                               "because it is being terminated",
                                               call->ns);
@@ -422,7 +423,8 @@ static int create(struct call *call, struct object **out)
     const char *prefix = obj_str(object, "metadata.generateName", "");
     bool generated = result == 0 && *meta_name(object) == '\0' && *prefix != '\0';
     for (int tries = 0; result == 0; tries++) {
-        json_auto_t *copy = obj_copy(object);
+        /* Storing changes it; only who may have to try again keeps the original. */
+        json_auto_t *copy = generated ? obj_copy(object) : json_incref(object);
         if (generated)
             generate_name(copy, prefix);
         result = create_once(call, copy, &duplicates, out);

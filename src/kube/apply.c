@@ -27,7 +27,7 @@ enum {
 
 /* An entry of managedFields, taken apart. */
 struct manager {
-    json_t *entry; /* a copy without fieldsV1 */
+    json_t *entry; /* a copy without fieldsV1, whose texts are shared */
     json_t *set;
     bool is_apply;
     bool changed;
@@ -58,7 +58,7 @@ static void managers_read(const json_t *object, struct manager_list *list)
         if (obj_obj(entry, "fieldsV1") == NULL || list->len >= MAX_MANAGERS)
             continue;
         manager.set = fields_parse(obj_obj(entry, "fieldsV1"));
-        manager.entry = obj_copy(entry);
+        manager.entry = json_copy(entry);
         json_object_del(manager.entry, "fieldsV1");
         manager_list_push(list, manager);
     }
@@ -138,13 +138,12 @@ static void managers_write(struct manager_list *list, json_t *object, int64_t no
         qsort(list->ptr, list->len, sizeof(*list->ptr), by_operation_and_time);
     managers_bound(list);
     for (size_t i = 0; i < list->len; i++) {
-        json_t *entry;
+        json_t *entry = list->ptr[i].entry;
 
         if (fields_is_empty(list->ptr[i].set))
             continue;
-        entry = json_deep_copy(list->ptr[i].entry);
         json_object_set_new(entry, "fieldsV1", fields_format(list->ptr[i].set));
-        json_array_append_new(entries, entry);
+        json_array_append(entries, entry);
     }
     if (json_array_size(entries) > 0) {
         obj_take(object, "metadata.managedFields", entries);
@@ -352,11 +351,16 @@ static void lose_removed(struct manager_list *managers, const json_t *removed)
     }
 }
 
+/* The result shares all other parts with OBJECT: it is for reading. */
 static json_t *without_managed_fields(const json_t *object)
 {
-    json_t *copy = obj_copy(object);
+    json_t *copy = json_copy((json_t *)(uintptr_t)object);
+    json_t *metadata = json_copy(json_object_get(object, "metadata"));
 
-    obj_del(copy, "metadata.managedFields");
+    if (metadata != NULL) {
+        json_object_del(metadata, "managedFields");
+        json_object_set_new(copy, "metadata", metadata);
+    }
     return copy;
 }
 
@@ -410,12 +414,25 @@ static bool is_reset(const json_t *object)
     return json_array_size(list) == 1 && json_object_size(json_array_get(list, 0)) == 0;
 }
 
+/* SELF, a place in MANAGERS, owns what changed, and nobody else does. */
+static void own_changed(struct manager_list *managers, size_t self, const json_t *changed)
+{
+    for (size_t i = 0; i < managers->len; i++) {
+        json_auto_t *both = fields_intersect(managers->ptr[i].set, changed);
+
+        if (i == self || fields_is_empty(both))
+            continue;
+        fields_subtract(managers->ptr[i].set, both);
+        managers->ptr[i].changed = true;
+    }
+    fields_add(managers->ptr[self].set, changed);
+    managers->ptr[self].changed = true;
+}
+
 void apply_track(const struct schema *schema, const json_t *old, json_t *object,
                  const struct apply_as *as)
 {
     CLEANUP(managers) struct manager_list managers = {0};
-    json_auto_t *nothing = json_object();
-    json_auto_t *before = without_managed_fields(old != NULL ? old : nothing);
     json_auto_t *after = without_managed_fields(object);
     json_t *changed = NULL, *removed = NULL;
     bool reset = is_reset(object);
@@ -424,23 +441,23 @@ void apply_track(const struct schema *schema, const json_t *old, json_t *object,
         managers_read(object, &managers);
     if (!reset && managers.len == 0 && old != NULL)
         managers_read(old, &managers);
-    fields_compare(schema, before, after, &changed, &removed);
+    if (old == NULL) {
+        changed = fields_of(schema, after, true);
+    } else {
+        json_auto_t *before = without_managed_fields(old);
+        fields_compare(schema, before, after, &changed, &removed);
+        fields_strip(removed);
+        lose_removed(&managers, removed);
+    }
     fields_strip(changed);
-    fields_strip(removed);
-    lose_removed(&managers, removed);
     if (!fields_is_empty(changed) && !reset) {
         size_t self = manager_need(&managers, as, false);
-
-        for (size_t i = 0; i < managers.len; i++) {
-            json_auto_t *both = fields_intersect(managers.ptr[i].set, changed);
-
-            if (i == self || fields_is_empty(both))
-                continue;
-            fields_subtract(managers.ptr[i].set, both);
-            managers.ptr[i].changed = true;
+        if (managers.len == 1 && fields_is_empty(managers.ptr[self].set)) {
+            json_object_update(managers.ptr[self].set, changed);
+            managers.ptr[self].changed = true;
+        } else {
+            own_changed(&managers, self, changed);
         }
-        fields_add(managers.ptr[self].set, changed);
-        managers.ptr[self].changed = true;
     }
     managers_write(&managers, object, as->now_ms);
     json_decref(changed);

@@ -27,6 +27,7 @@ enum {
     LINGER_MS = 2 * 1000,
     LINGER_BYTES = 8 * 1024 * 1024,
     IDLE_MS = 5 * 60 * 1000,
+    BUSY_MS = 20, /* a connection without a request for that long counts as idle */
     READ_BYTES = 16 * 1024,
     MAX_REQUESTS_IN_BUFFER = HTTP_MAX_HEAD_BYTES + READ_BYTES,
 };
@@ -108,6 +109,12 @@ static bool wait_socket(struct http_conn *conn, short events, struct deadline de
         if (n < 0 && errno != EINTR)
             return false;
     }
+}
+
+static void keep_buffers(struct http_conn *conn, bool keep)
+{
+    if (conn->tls != NULL)
+        tls_keep_buffers(conn->tls, keep);
 }
 
 /* One read attempt: bytes, or TLS_CLOSED, TLS_WANT_*, TLS_FAILED. */
@@ -240,6 +247,8 @@ static bool conn_start(void *self, struct http_response *response, bool complete
 {
     struct http_conn *conn = self;
 
+    if (!complete) /* a stream: it waits most of the time */
+        keep_buffers(conn, false);
     format_head(conn, response, complete);
     if (response->body.len > 0 && !response->head_only && !has_no_body(response->status))
         return true;
@@ -565,13 +574,25 @@ static void answer(struct http_conn *conn, const struct http_head *head, const s
     http_response_reset(&response);
 }
 
+/* Waits for the first bytes of a request; false when there will be none. */
+static bool await_request(struct http_conn *conn)
+{
+    bool pending = conn->tls != NULL && tls_has_pending(conn->tls);
+
+    if (!pending && !wait_socket(conn, POLLIN, deadline_after(BUSY_MS), true))
+        keep_buffers(conn, false);
+    bool came = fill(conn, deadline_after(IDLE_MS), true);
+    keep_buffers(conn, true);
+    return came;
+}
+
 /* Reads and answers one request; false when the connection is over. */
 static bool serve_one(struct http_conn *conn, struct buf *head_text, struct http_head *head)
 {
     CLEANUP(buf) struct buf body = BUF_INIT(conn->shared->options->max_body_bytes);
 
     atomic_store(&conn->idle_since_ms, time_mono_ms());
-    if (conn->in.len == 0 && !fill(conn, deadline_after(IDLE_MS), true))
+    if (conn->in.len == 0 && !await_request(conn))
         return false;
     buf_clear(head_text);
     if (!read_head(conn, head_text, head))

@@ -63,7 +63,7 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method, struct error **err)
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    /* Idle connections hold no record buffers; one read call fetches a whole record. */
+    /* Connections hold no record buffers between calls; one read call fetches a whole record. */
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(ctx, 1);
@@ -176,6 +176,16 @@ ssize_t tls_read(struct tls_conn *conn, void *data, size_t len)
 ssize_t tls_write(struct tls_conn *conn, const void *data, size_t len)
 {
     return result_of(conn, SSL_write(conn->ssl, data, len > INT_MAX ? INT_MAX : (int)len));
+}
+
+void tls_keep_buffers(struct tls_conn *conn, bool keep)
+{
+    if (keep) {
+        SSL_clear_mode(conn->ssl, SSL_MODE_RELEASE_BUFFERS);
+    } else {
+        SSL_set_mode(conn->ssl, SSL_MODE_RELEASE_BUFFERS);
+        SSL_free_buffers(conn->ssl); /* those that hold something stay for now */
+    }
 }
 
 bool tls_has_pending(const struct tls_conn *conn)

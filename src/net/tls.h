@@ -53,6 +53,10 @@ ssize_t tls_handshake(struct tls_conn *conn);
 ssize_t tls_read(struct tls_conn *conn, void *data, size_t len);
 ssize_t tls_write(struct tls_conn *conn, const void *data, size_t len);
 
+/* Whether CONN keeps its record buffers (32 KiB) from one call to the next, or, as at first, takes
+ * them anew each time: those of a connection that is idle are better used elsewhere. */
+void tls_keep_buffers(struct tls_conn *conn, bool keep);
+
 /* True if decrypted bytes wait, which poll(2) does not see. */
 bool tls_has_pending(const struct tls_conn *conn);
 
