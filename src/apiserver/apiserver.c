@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "data/base64.h"
 #include "data/obj.h"
@@ -84,13 +85,36 @@ static int open_store(struct apiserver *server, struct error **err)
     return store_open(&options, &server->store, err);
 }
 
-static int start(struct apiserver *server, const struct apiserver_options *options,
-                 struct error **err)
+/* Certificates are made while the store opens: nothing needs them before somebody connects. */
+struct certifying {
+    const char *dir, *listen;
+    struct thread thread;
+    int result;
+    struct error *err;
+};
+
+static void *certify(void *arg)
+{
+    struct certifying *certifying = arg;
+
+    certifying->result = pki_prepare(certifying->dir, certifying->listen, &certifying->err);
+    return NULL;
+}
+
+static int certify_finish(struct certifying *certifying, struct error **err)
+{
+    thread_join(&certifying->thread);
+    if (certifying->result == -1)
+        *err = steal(&certifying->err);
+    return certifying->result;
+}
+
+static int start_inside(struct apiserver *server, const struct apiserver_options *options,
+                        struct error **err)
 {
     CLEANUP(str) char *pki = path_join(server->dir, "pki");
 
-    if (keeping_take_place(server->dir, err) == -1 ||
-        pki_prepare(server->dir, options->listen, err) == -1 || open_store(server, err) == -1)
+    if (open_store(server, err) == -1)
         return -1;
     server->registry = registry_new(server->store);
     server->authorizer = authorizer_new(server->registry);
@@ -101,8 +125,27 @@ static int start(struct apiserver *server, const struct apiserver_options *optio
     server->client = apiserver_client(server, "system:apiserver");
     if (tokens_open(server, pki, &server->tokens, err) == -1 ||
         bootstrap_kinds(server, err) == -1 ||
-        bootstrap_objects(server, options->crd_dir, err) == -1 ||
-        housekeeping_start(server, &server->housekeeping, err) == -1)
+        bootstrap_objects(server, options->crd_dir, err) == -1)
+        return -1;
+    return housekeeping_start(server, &server->housekeeping, err);
+}
+
+static int start(struct apiserver *server, const struct apiserver_options *options,
+                 struct error **err)
+{
+    CLEANUP(str) char *pki = path_join(server->dir, "pki");
+    struct certifying certifying = {.dir = server->dir, .listen = options->listen};
+    struct error *failure = NULL;
+
+    if (keeping_take_place(server->dir, err) == -1 || dir_make(pki, 0700, err) == -1 ||
+        thread_start(&certifying.thread, "certificates", certify, &certifying, err) == -1)
+        return -1;
+    if (start_inside(server, options, err) == -1) {
+        certify_finish(&certifying, &failure);
+        error_free(failure); /* one reason is enough */
+        return -1;
+    }
+    if (certify_finish(&certifying, err) == -1)
         return -1;
     return start_http(server, options->listen, err);
 }

@@ -25,7 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_CRD_FILE = 4 * 1024 * 1024, DEFINING_THREADS = 4 };
+enum { MAX_CRD_FILE = 4 * 1024 * 1024, MAKING_THREADS = 8 };
 
 /* Says which build made the definitions, so that a restart does not compare them all. */
 #define ANNOTATION_DIGEST "gantry.io/definition-digest"
@@ -152,55 +152,6 @@ static int load_dir(struct apiserver *server, const char *dir, struct error **er
     return result;
 }
 
-/* Our own definitions, made by several threads: they are large, and share nothing but commits. */
-struct defining {
-    struct apiserver *server;
-    atomic_size_t next;
-    pthread_mutex_t lock;
-    struct error *err; /* of the first that failed; guarded by lock */
-};
-
-static void *define_some(void *arg)
-{
-    struct defining *defining = arg;
-    size_t count = builtin_crd_count(), i;
-
-    while ((i = atomic_fetch_add(&defining->next, 1)) < count) {
-        struct error *err = NULL;
-        json_auto_t *crd = builtin_crd(i);
-        CLEANUP(str) char *name = xstrdup(meta_name(crd));
-        if (ensure_definition(defining->server, crd, &err) == 0)
-            continue;
-        error_wrap(&err, "definition \"%s\"", name);
-        LOCK_SCOPE(&defining->lock);
-        if (defining->err == NULL)
-            defining->err = steal(&err);
-        error_free(err);
-        return NULL;
-    }
-    return NULL;
-}
-
-static int ensure_definitions(struct apiserver *server, const char *crd_dir, struct error **err)
-{
-    struct defining defining = {.server = server, .lock = PTHREAD_MUTEX_INITIALIZER};
-    struct thread threads[DEFINING_THREADS] = {0};
-    int result = 0;
-
-    for (size_t i = 0; i < DEFINING_THREADS && result == 0; i++)
-        result = thread_start(&threads[i], "defining", define_some, &defining, err);
-    for (size_t i = 0; i < DEFINING_THREADS; i++)
-        thread_join(&threads[i]);
-    if (result == 0 && defining.err != NULL) {
-        *err = steal(&defining.err);
-        result = -1;
-    }
-    error_free(defining.err);
-    if (result == -1)
-        return -1;
-    return crd_dir == NULL ? 0 : load_dir(server, crd_dir, err);
-}
-
 /* --- Namespaces and roles --------------------------------------------------------------------------------------- */
 
 static int create_unless_there(struct apiserver *server, const struct kube_kind *kind,
@@ -224,44 +175,101 @@ static bool is_there(struct apiserver *server, const char *table, const char *na
     return found != NULL;
 }
 
-static int ensure_namespaces(struct apiserver *server, struct error **err)
+static int ensure_namespace(struct apiserver *server, const char *name, struct error **err)
 {
-    const char *const names[] = {
-        "default",      "kube-system",       "kube-public",          "kube-node-lease",
-        "konveyor-forklift", "openshift-mtv", "openshift-migration", server->main_namespace,
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (names[i] != NULL && !is_there(server, "namespaces", names[i]) &&
-            create_unless_there(server, &KIND_NAMESPACE, meta_new(&KIND_NAMESPACE, NULL, names[i]),
-                                err) == -1)
-            return error_wrap(err, "namespace \"%s\"", names[i]);
-    return 0;
+    if (name == NULL || is_there(server, "namespaces", name) ||
+        create_unless_there(server, &KIND_NAMESPACE, meta_new(&KIND_NAMESPACE, NULL, name), err) ==
+            0)
+        return 0;
+    return error_wrap(err, "namespace \"%s\"", name);
 }
 
-static int ensure_roles(struct apiserver *server, struct error **err)
+/* Takes OBJECT, a role or a binding. */
+static int ensure_role(struct apiserver *server, json_t *object, struct error **err)
 {
-    json_t *object;
+    bool is_binding = str_eq(obj_str(object, "kind", ""), "ClusterRoleBinding");
+    const char *table = is_binding ? "clusterrolebindings.rbac.authorization.k8s.io"
+                                   : "clusterroles.rbac.authorization.k8s.io";
 
-    for (size_t i = 0; (object = bootstrap_role(i)) != NULL; i++) {
-        bool is_binding = str_eq(obj_str(object, "kind", ""), "ClusterRoleBinding");
-        if (is_there(server,
-                     is_binding ? "clusterrolebindings.rbac.authorization.k8s.io"
-                                : "clusterroles.rbac.authorization.k8s.io",
-                     meta_name(object))) {
-            json_decref(object);
-            continue;
-        }
-        if (create_unless_there(server, is_binding ? &KIND_CLUSTER_ROLE_BINDING : &KIND_CLUSTER_ROLE,
-                                object, err) == -1)
-            return error_wrap(err, "default roles");
+    if (is_there(server, table, meta_name(object))) {
+        json_decref(object);
+        return 0;
     }
-    return 0;
+    if (create_unless_there(server, is_binding ? &KIND_CLUSTER_ROLE_BINDING : &KIND_CLUSTER_ROLE,
+                            object, err) == 0)
+        return 0;
+    return error_wrap(err, "default roles");
+}
+
+/* --- All of them ------------------------------------------------------------------------------------------ */
+
+/* Made by several threads, in any order: none needs another, and they share commits. */
+struct making {
+    struct apiserver *server;
+    const char *namespaces[8];
+    atomic_size_t next; /* definitions first, which take longest, then namespaces, then roles */
+    pthread_mutex_t lock;
+    struct error *err; /* of the first that failed; guarded by lock */
+};
+
+/* Makes the object with the number I, and says in IS_END if there is none. */
+static int make(struct making *making, size_t i, bool *is_end, struct error **err)
+{
+    if (i < builtin_crd_count()) {
+        json_auto_t *crd = builtin_crd(i);
+        CLEANUP(str) char *name = xstrdup(meta_name(crd));
+        if (ensure_definition(making->server, crd, err) == -1)
+            return error_wrap(err, "definition \"%s\"", name);
+        return 0;
+    }
+    i -= builtin_crd_count();
+    if (i < ARRAY_SIZE(making->namespaces))
+        return ensure_namespace(making->server, making->namespaces[i], err);
+    json_t *role = bootstrap_role(i - ARRAY_SIZE(making->namespaces));
+    *is_end = role == NULL;
+    return role == NULL ? 0 : ensure_role(making->server, role, err);
+}
+
+static void *make_some(void *arg)
+{
+    struct making *making = arg;
+    bool is_end = false;
+
+    while (!is_end) {
+        struct error *err = NULL;
+        if (make(making, atomic_fetch_add(&making->next, 1), &is_end, &err) == 0)
+            continue;
+        LOCK_SCOPE(&making->lock);
+        if (making->err == NULL)
+            making->err = steal(&err);
+        error_free(err);
+        break;
+    }
+    return NULL;
 }
 
 int bootstrap_objects(struct apiserver *server, const char *crd_dir, struct error **err)
 {
-    if (ensure_definitions(server, crd_dir, err) == -1 || ensure_namespaces(server, err) == -1)
+    struct making making = {
+        .server = server,
+        .namespaces = {"default", "kube-system", "kube-public", "kube-node-lease",
+                       "konveyor-forklift", "openshift-mtv", "openshift-migration",
+                       server->main_namespace},
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+    };
+    struct thread threads[MAKING_THREADS] = {0};
+    int result = 0;
+
+    for (size_t i = 0; i < MAKING_THREADS && result == 0; i++)
+        result = thread_start(&threads[i], "making", make_some, &making, err);
+    for (size_t i = 0; i < MAKING_THREADS; i++)
+        thread_join(&threads[i]);
+    if (result == 0 && making.err != NULL) {
+        *err = steal(&making.err);
+        result = -1;
+    }
+    error_free(making.err);
+    if (result == -1)
         return -1;
-    return ensure_roles(server, err);
+    return crd_dir == NULL ? 0 : load_dir(server, crd_dir, err);
 }

@@ -237,21 +237,27 @@ static int start_controllers(struct parts *p, struct error **err)
     return 0;
 }
 
-static int start_node(struct parts *p, struct error **err)
+/* Lets the agent find out what this machine offers while the API server starts. */
+static int prepare_node(struct parts *p, struct error **err)
 {
     CLEANUP(str) char *dir = path_join(p->dir, "node");
     CLEANUP(str) char *programs = own_dir(err);
+
+    if (programs == NULL || dir_make(dir, 0700, err) == -1)
+        return -1;
+    return node_new(dir, programs, &p->node, err);
+}
+
+static int start_node(struct parts *p, struct error **err)
+{
     CLEANUP(str) char *url = xasprintf("https://127.0.0.1:%d", apiserver_port(p->server));
     const struct node_options options = {
         .client = p->node_client,
-        .dir = dir,
-        .program_dir = programs,
         .api_url = url,
         .migration_listen = p->options->migration_listen,
     };
 
-    if (programs == NULL || dir_make(dir, 0700, err) == -1 ||
-        node_start(&options, &p->node, err) == -1)
+    if (node_start(p->node, &options, err) == -1)
         return error_wrap(err, "cannot start the node agent");
 
     struct apiserver_backend backend = {0};
@@ -299,6 +305,8 @@ static int start(struct parts *p, struct error **err)
         return -1;
     p->lock_fd = home_take_lock(p->dir, err);
     if (p->lock_fd == -1)
+        return -1;
+    if (at_home && !p->options->no_node && prepare_node(p, err) == -1)
         return -1;
     if ((at_home ? start_server(p, err) : start_clients(p, err)) == -1)
         return -1;

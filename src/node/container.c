@@ -36,15 +36,13 @@ static char *find_helpers(const char *program_dir)
                                                                   : xstrdup(program_dir);
 }
 
-int runtime_init(struct runtime *runtime, const char *program_dir, uint16_t api_port,
-                 struct error **err)
+int runtime_init(struct runtime *runtime, const char *program_dir, struct error **err)
 {
     CLEANUP(str) char *why = NULL;
     struct sandbox_abilities *can = &runtime->abilities;
 
     *runtime = (struct runtime){.program_dir = xstrdup(program_dir),
-                                .helper_dir = find_helpers(program_dir),
-                                .api_port = api_port};
+                                .helper_dir = find_helpers(program_dir)};
     sandbox_probe(can, &why);
     if (!can->works) {
         error_set(err, ERROR_UNSUPPORTED, "this machine runs no sandbox: %s",

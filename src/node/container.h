@@ -26,13 +26,12 @@ struct runtime {
     char *helper_dir;  /* of gantry-container and others that only we run; may be the same */
     struct sandbox_abilities abilities;
     enum cgroup_version cgroups;
-    uint16_t api_port; /* of the API server on 127.0.0.1 */
+    uint16_t api_port; /* of the API server on 127.0.0.1; its owner sets it, 0 at first */
 };
 
 /* Probes the machine and logs what is missing.  Fails only if there can be no sandbox at all.  The
  * helpers are in PROGRAM_DIR itself (a build) or in ../libexec/gantry beside it (installed). */
-int runtime_init(struct runtime *runtime, const char *program_dir, uint16_t api_port,
-                 struct error **err);
+int runtime_init(struct runtime *runtime, const char *program_dir, struct error **err);
 void runtime_reset(struct runtime *runtime);
 
 enum container_phase {

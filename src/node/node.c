@@ -1,4 +1,5 @@
-/* Start: what the machine offers, the Node, the caches, then a controller per kind.  The caches are
+/* Start: what the machine offers (found out while the API server starts), the Node, the caches, then a
+ * controller per kind.  The caches are
  * started when all handlers are added; what crashed agents left is swept once they are filled. */
 #define LOG_COMPONENT "node"
 
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "data/obj.h"
 #include "kube/kinds.h"
 #include "kube/meta.h"
@@ -33,6 +35,10 @@ enum { SYNC_MS = 30000 };
 
 struct node {
     struct agent agent;
+    char *programs;            /* the folder of our own */
+    struct thread preparation; /* writes agent.runtime and the next two, until it is joined */
+    bool prepared;
+    struct error *failure; /* why it is not */
     struct pods *pods;
     struct jobs *jobs;
     struct volumes *volumes;
@@ -98,20 +104,55 @@ static char *absolute(const char *path, struct error **err)
     return xstrdup(real);
 }
 
-static int agent_init(struct agent *agent, const struct node_options *options, struct error **err)
-{
-    CLEANUP(str) char *programs = absolute(options->program_dir, err);
+/* --- Preparation ---------------------------------------------------------------------------------- */
 
-    if (programs == NULL)
-        return -1;
+static void *prepare(void *arg)
+{
+    struct node *node = arg;
+    struct agent *agent = &node->agent;
+
+    node->prepared = runtime_init(&agent->runtime, node->programs, &node->failure) == 0 &&
+                     live_prepare(agent->dir, &node->failure) == 0;
+    return NULL;
+}
+
+int node_new(const char *dir, const char *program_dir, struct node **out, struct error **err)
+{
+    struct node *node = xcalloc(1, sizeof(*node));
+
+    node->agent.dir = absolute(dir, err);
+    if (node->agent.dir != NULL)
+        node->programs = absolute(program_dir, err);
+    if (node->programs == NULL ||
+        thread_start(&node->preparation, "node-prepare", prepare, node, err) == -1) {
+        node_stop(node);
+        return error_wrap(err, "node agent");
+    }
+    *out = node;
+    return 0;
+}
+
+static int finish_preparation(struct node *node, struct error **err)
+{
+    thread_join(&node->preparation);
+    if (!node->prepared)
+        *err = steal(&node->failure);
+    return node->prepared ? 0 : -1;
+}
+
+/* --- Start and stop --------------------------------------------------------------------------------- */
+
+static int agent_init(struct node *node, const struct node_options *options, struct error **err)
+{
+    struct agent *agent = &node->agent;
+
     agent->client = options->client;
-    agent->dir = absolute(options->dir, err);
     agent->name = options->name != NULL ? xstrdup(options->name) : host_name();
-    if (agent->dir == NULL ||
-        runtime_init(&agent->runtime, programs, port_of(options->api_url), err) == -1)
-        return -1;
     for (size_t i = 0; i < ARRAY_SIZE(caches); i++)
         *cache_at(agent, i) = kube_cache_new(agent->client, caches[i].kind, NULL, NULL);
+    if (finish_preparation(node, err) == -1)
+        return -1;
+    agent->runtime.api_port = port_of(options->api_url);
     return 0;
 }
 
@@ -146,16 +187,12 @@ static int start_parts(struct node *node, const char *migration_listen, struct e
     return 0;
 }
 
-int node_start(const struct node_options *options, struct node **out, struct error **err)
+int node_start(struct node *node, const struct node_options *options, struct error **err)
 {
-    struct node *node = xcalloc(1, sizeof(*node));
-
-    if (agent_init(&node->agent, options, err) == -1 || start_parts(node, options->migration_listen, err) == -1) {
-        node_stop(node);
+    if (agent_init(node, options, err) == -1 ||
+        start_parts(node, options->migration_listen, err) == -1)
         return error_wrap(err, "node agent");
-    }
     log_info("node agent started: node=%s dir=%s", node->agent.name, node->agent.dir);
-    *out = node;
     return 0;
 }
 
@@ -178,6 +215,7 @@ void node_stop(struct node *node)
 {
     if (node == NULL)
         return;
+    thread_join(&node->preparation);
     stop_controllers(node);
     instances_stop(node->instances);
     /* last: the controllers read them */
@@ -185,6 +223,8 @@ void node_stop(struct node *node)
         if (*cache_at(&node->agent, i) != NULL)
             kube_cache_free(*cache_at(&node->agent, i));
     runtime_reset(&node->agent.runtime);
+    error_free(node->failure);
+    free(node->programs);
     free(node->agent.dir);
     free(node->agent.name);
     free(node);

@@ -14,16 +14,21 @@ struct node;
 
 struct node_options {
     struct kube_client *client;
-    const char *dir;         /* DIR/node: volumes, pods, logs, libvirt */
     const char *name;        /* of the Node object; NULL: the host's */
-    const char *program_dir; /* where gantry-copy and the other programs of ours are */
     const char *api_url;     /* for pods: https://127.0.0.1:PORT */
     const char *migration_listen; /* HOST:PORT for live migrations from other machines; NULL: none */
 };
 
-int node_start(const struct node_options *options, struct node **out, struct error **err);
+/* An agent that keeps volumes, pods, logs and libvirt's files in DIR; gantry-copy and the other
+ * programs of ours are in PROGRAM_DIR.  What its start takes and needs no API begins here, on a
+ * thread of its own: trying which sandboxes the machine lets us make, and making keys. */
+int node_new(const char *dir, const char *program_dir, struct node **out, struct error **err);
 
-/* Stops the agent.  Pods' processes and machines go on; a new agent finds them. */
+/* Starts it; on failure it can only be stopped. */
+int node_start(struct node *node, const struct node_options *options, struct error **err);
+
+/* Stops the agent, in any state, and frees it.  Pods' processes and machines go on; a new agent finds
+ * them. */
 void node_stop(struct node *node);
 
 /* Stops every machine and pod as well: for gantry down --all and tests. */

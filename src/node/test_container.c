@@ -37,7 +37,7 @@ static const struct runtime *the_runtime(void)
     if (access("/usr/bin/bwrap", X_OK) == -1)
         test_skip("bubblewrap is not installed");
     if (runtime.program_dir == NULL)
-        CHECK_OK(runtime_init(&runtime, dir, 0, &err), err);
+        CHECK_OK(runtime_init(&runtime, dir, &err), err);
     return &runtime;
 }
 

@@ -232,6 +232,18 @@ static int start_hooks(struct live *live, struct error **err)
     return hook_server_start(&options, &live->hooks, err);
 }
 
+static char *identity_folder(const char *dir)
+{
+    return path_join(dir, "migration");
+}
+
+int live_prepare(const char *dir, struct error **err)
+{
+    CLEANUP(str) char *folder = identity_folder(dir);
+
+    return live_identity_make(folder, err);
+}
+
 int live_start(const struct live_options *options, struct live **out, struct error **err)
 {
     CLEANUP(live) struct live *live = xcalloc(1, sizeof(*live));
@@ -240,7 +252,7 @@ int live_start(const struct live_options *options, struct live **out, struct err
 
     live->agent = options->agent;
     live->hypervisor = options->hypervisor;
-    live->folder = path_join(live->agent->dir, "migration");
+    live->folder = identity_folder(live->agent->dir);
     live->run_dir = xasprintf("%s/libvirt/run/gantry", live->agent->dir);
     live->run_fd = -1;
     live->relays = live_relays_new();

@@ -19,6 +19,10 @@ struct live_options {
     const char *listen;            /* HOST:PORT for homes on other machines; NULL: this one's only */
 };
 
+/* Makes this home's keys and certificates in DIR, the agent's folder, unless they are there: what
+ * live_start would do, at any time before it. */
+int live_prepare(const char *dir, struct error **err);
+
 int live_start(const struct live_options *options, struct live **out, struct error **err);
 
 /* Ends connections: migrations under way fail, and their machines go on at the source. */
