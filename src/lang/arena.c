@@ -2,8 +2,11 @@
 
 #include "base/mem.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { CHUNK_MIN = 16 * 1024, CHUNK_MAX = 1024 * 1024 };
 
@@ -26,7 +29,7 @@ void arena_reset(struct arena *arena)
         free(chunk);
         chunk = next;
     }
-    *arena = (struct arena){.limit = arena->limit};
+    *arena = (struct arena){.limit = arena->limit, .fills = arena->fills};
 }
 
 static void enter_chunk(struct arena *arena, struct arena_chunk *chunk)
@@ -59,6 +62,18 @@ void arena_clear(struct arena *arena)
     enter_chunk(arena, arena->first);
 }
 
+/* A fault for each page costs several times the clearing of it.  A kernel that cannot (before 5.14), or
+ * has no memory left, says so at the first write as ever. */
+static void fill_pages(const struct arena_chunk *chunk)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)chunk + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)chunk->data + chunk->size) / page * page;
+
+    if (start < end)
+        madvise((void *)start, end - start, MADV_POPULATE_WRITE);
+}
+
 void *arena_alloc_chunk(struct arena *arena, size_t size)
 {
     if (arena->current != NULL)
@@ -76,6 +91,8 @@ void *arena_alloc_chunk(struct arena *arena, size_t size)
         chunk = (struct arena_chunk *)xmalloc(sizeof(*chunk) + want);
         chunk->size = want;
         chunk->next = NULL;
+        if (arena->fills)
+            fill_pages(chunk);
         if (arena->current == NULL) {
             arena->first = chunk;
         } else {

@@ -21,6 +21,7 @@ struct arena {
     char *end;
     size_t used;  /* bytes of the full chunks before it */
     size_t limit; /* soft, 0 for none */
+    bool fills;   /* most of it will be written soon: pages come many at a time, not one by one */
     struct arena_chunk *current;
     struct arena_chunk *first;
 };

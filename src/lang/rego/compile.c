@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* From so many files on a set takes more than the small chunks that an arena begins with. */
+enum { FILES_THAT_FILL = 32 };
+
 static void compile_node(struct compiler *c, struct node *node)
 {
     node->rules =
@@ -82,6 +85,7 @@ struct rego *rego_compile(const struct rego_source *sources, size_t count,
 
     rego->refs = 1;
     arena_init(&rego->arena, 0);
+    rego->arena.fills = count >= FILES_THAT_FILL;
     rego->data = &rval_empty_object;
     if (options != NULL && options->data != NULL)
         rego->data = rval_copy(&rego->arena, options->data);
