@@ -42,6 +42,40 @@ static char *take_text(xmlChar *text)
     return copy;
 }
 
+/* The value of ATTR without a copy where it is one text, as it nearly always is; otherwise *OWNED has it
+ * and is to be freed. */
+static const char *view_value(const xmlAttr *attr, char **owned)
+{
+    const xmlNode *text = attr->children;
+
+    if (text == NULL)
+        return "";
+    if (text->type == XML_TEXT_NODE && text->next == NULL)
+        return text->content == NULL ? "" : (const char *)text->content;
+    return *owned = take_text(xmlNodeListGetString(attr->doc, text, 1));
+}
+
+/* The value of the attribute NAME of NODE as view_value() has it, or NULL. */
+static const char *view_attr(const struct dom_node *node, const char *name, char **owned)
+{
+    for (const xmlAttr *attr = const_element(node)->properties; attr != NULL; attr = attr->next)
+        if (strcmp((const char *)attr->name, name) == 0)
+            return view_value(attr, owned);
+    return NULL;
+}
+
+/* The text in NODE, in the same way. */
+static const char *view_text(const struct dom_node *node, char **owned)
+{
+    const xmlNode *text = const_element(node)->children;
+
+    if (text == NULL)
+        return "";
+    if (text->type == XML_TEXT_NODE && text->next == NULL)
+        return text->content == NULL ? "" : (const char *)text->content;
+    return *owned = take_text(xmlNodeGetContent(const_element(node)));
+}
+
 static int set_parse_error(xmlParserCtxt *context, struct error **err)
 {
     const xmlError *problem = xmlCtxtGetLastError(context);
@@ -113,9 +147,20 @@ void dom_free(struct dom *dom)
     xmlFreeDoc((xmlDoc *)dom);
 }
 
+/* The names in the copy are those of the original, held by both: half of the allocations of a copy. */
 struct dom *dom_copy(const struct dom *dom)
 {
-    return (struct dom *)xmlCopyDoc((xmlDoc *)(uintptr_t)dom, 1);
+    xmlDoc *doc = (xmlDoc *)(uintptr_t)dom;
+    xmlDoc *copy = xmlCopyDoc(doc, 0);
+
+    if (copy->dict == NULL && doc->dict != NULL && xmlDictReference(doc->dict) == 0)
+        copy->dict = doc->dict;
+    copy->children = xmlDocCopyNodeList(copy, doc->children);
+    for (xmlNode *node = copy->children; node != NULL; node = node->next) {
+        node->parent = (xmlNode *)copy;
+        copy->last = node;
+    }
+    return (struct dom *)copy;
 }
 
 static char *format_node(xmlDoc *doc, xmlNode *node)
@@ -175,8 +220,8 @@ static void replace_in_node(xmlNode *node, const char *from, const char *to, siz
     if (node->type != XML_ELEMENT_NODE)
         return;
     for (const xmlAttr *attr = node->properties; attr != NULL; attr = attr->next) {
-        CLEANUP(str) char *value = dom_attr((struct dom_node *)node, (const char *)attr->name);
-        CLEANUP(str) char *text = replaced(value, from, to, count);
+        CLEANUP(str) char *owned = NULL;
+        CLEANUP(str) char *text = replaced(view_value(attr, &owned), from, to, count);
 
         if (text != NULL)
             xmlSetNsProp(node, attr->ns, attr->name, chars(text));
@@ -268,12 +313,10 @@ struct dom_node *dom_find(struct dom_node *node, const char *path)
 
 char *dom_attr(const struct dom_node *node, const char *name)
 {
-    for (const xmlAttr *attr = const_element(node)->properties; attr != NULL; attr = attr->next)
-        if (strcmp((const char *)attr->name, name) == 0)
-            return attr->children == NULL
-                       ? xstrdup("")
-                       : take_text(xmlNodeListGetString(attr->doc, attr->children, 1));
-    return NULL;
+    char *owned = NULL;
+    const char *value = view_attr(node, name, &owned);
+
+    return value == NULL || owned != NULL ? owned : xstrdup(value);
 }
 
 char *dom_attr_plain(const struct dom_node *node, const char *name)
@@ -288,9 +331,32 @@ char *dom_attr_plain(const struct dom_node *node, const char *name)
 
 bool dom_attr_is(const struct dom_node *node, const char *name, const char *value)
 {
-    CLEANUP(str) char *got = dom_attr(node, name);
+    CLEANUP(str) char *owned = NULL;
 
-    return str_eq(got, value);
+    return str_eq(view_attr(node, name, &owned), value);
+}
+
+static bool eq_but_blanks(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return span_eq(span_trim(span_of(a)), span_trim(span_of(b)));
+}
+
+bool dom_attr_eq(const struct dom_node *a, const struct dom_node *b, const char *name)
+{
+    CLEANUP(str) char *owned_a = NULL;
+    CLEANUP(str) char *owned_b = NULL;
+
+    return eq_but_blanks(view_attr(a, name, &owned_a), view_attr(b, name, &owned_b));
+}
+
+bool dom_text_eq(const struct dom_node *a, const struct dom_node *b)
+{
+    CLEANUP(str) char *owned_a = NULL;
+    CLEANUP(str) char *owned_b = NULL;
+
+    return eq_but_blanks(view_text(a, &owned_a), view_text(b, &owned_b));
 }
 
 void dom_set_attr(struct dom_node *node, const char *name, const char *value)
@@ -425,10 +491,12 @@ static bool attrs_eq(const xmlNode *a, const xmlNode *b)
     if (count_attrs(a) != count_attrs(b))
         return false;
     for (const xmlAttr *attr = a->properties; attr != NULL; attr = attr->next) {
-        CLEANUP(str) char *va = dom_attr((const struct dom_node *)a, (const char *)attr->name);
-        CLEANUP(str) char *vb = dom_attr((const struct dom_node *)b, (const char *)attr->name);
+        const char *name = (const char *)attr->name;
+        CLEANUP(str) char *owned_a = NULL;
+        CLEANUP(str) char *owned_b = NULL;
 
-        if (!str_eq(va, vb))
+        if (!str_eq(view_attr((const struct dom_node *)a, name, &owned_a),
+                    view_attr((const struct dom_node *)b, name, &owned_b)))
             return false;
     }
     return true;
@@ -447,12 +515,8 @@ bool dom_eq(const struct dom_node *a, const struct dom_node *b)
 
     struct dom_node *child_a = first_element(a), *child_b = first_element(b);
 
-    if (child_a == NULL && child_b == NULL) {
-        CLEANUP(str) char *ta = dom_text(a);
-        CLEANUP(str) char *tb = dom_text(b);
-
-        return span_eq(span_trim(span_of(ta)), span_trim(span_of(tb)));
-    }
+    if (child_a == NULL && child_b == NULL)
+        return dom_text_eq(a, b);
     for (; child_a != NULL && child_b != NULL;
          child_a = dom_next(child_a, NULL), child_b = dom_next(child_b, NULL))
         if (!dom_eq(child_a, child_b))

@@ -30,7 +30,7 @@ enum {
 int dom_parse(const char *text, size_t len, struct dom **out, struct error **err);
 void dom_free(struct dom *dom);
 
-/* A deep copy. */
+/* A deep copy.  It shares its names with the original, so both belong to one thread. */
 struct dom *dom_copy(const struct dom *dom);
 
 /* The document as text, without an XML declaration; owned by the caller. */
@@ -61,6 +61,10 @@ char *dom_attr(const struct dom_node *node, const char *name);
 /* The same for an attribute that is in no namespace ("type" beside "xsi:type"). */
 char *dom_attr_plain(const struct dom_node *node, const char *name);
 bool dom_attr_is(const struct dom_node *node, const char *name, const char *value);
+/* True if both elements have the same value of the attribute NAME, or the same text, but for blanks
+ * around it, or neither has the attribute. */
+bool dom_attr_eq(const struct dom_node *a, const struct dom_node *b, const char *name);
+bool dom_text_eq(const struct dom_node *a, const struct dom_node *b);
 void dom_set_attr(struct dom_node *node, const char *name, const char *value);
 void dom_set_attr_int(struct dom_node *node, const char *name, long long value);
 void dom_del_attr(struct dom_node *node, const char *name);

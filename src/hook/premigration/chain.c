@@ -207,7 +207,7 @@ int chain_run_take(const struct chain *chain, struct dom *taken, char **out, str
     if (run_built_in(chain, dom, &names, err) == -1 || run_users(chain, &dom, &names, err) == -1)
         return -1;
     if (chain->facts->node != NULL) {
-        CLEANUP(dom) struct dom *before = dom_copy(dom);
+        CLEANUP(dom) struct dom *before = chain->observer == NULL ? NULL : dom_copy(dom);
 
         put_mark(chain->facts, dom, buf_span(&names).ptr);
         observe(chain, "metadata", true, before, dom);

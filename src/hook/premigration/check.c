@@ -94,18 +94,19 @@ static char *value_of(struct dom_node *node, const struct rule *rule)
 
 static bool is_same(struct dom_node *a, struct dom_node *b, const struct rule *rule)
 {
-    if (rule->whole) {
-        struct dom_node *at_a = dom_find(a, rule->path), *at_b = dom_find(b, rule->path);
+    struct dom_node *at_a = rule->path[0] == '\0' ? a : dom_find(a, rule->path);
+    struct dom_node *at_b = rule->path[0] == '\0' ? b : dom_find(b, rule->path);
 
-        return at_a == NULL || at_b == NULL ? at_a == at_b : dom_eq(at_a, at_b);
+    if (rule->attr != NULL && at_a != NULL && at_b != NULL)
+        return dom_attr_eq(at_a, at_b, rule->attr);
+    if (rule->attr != NULL) {
+        CLEANUP(str) char *value = at_a == at_b ? NULL : value_of(at_a != NULL ? a : b, rule);
+
+        return value == NULL;
     }
-
-    CLEANUP(str) char *value_a = value_of(a, rule);
-    CLEANUP(str) char *value_b = value_of(b, rule);
-
-    if (value_a == NULL || value_b == NULL)
-        return value_a == value_b;
-    return span_eq(span_trim(span_of(value_a)), span_trim(span_of(value_b)));
+    if (at_a == NULL || at_b == NULL)
+        return at_a == at_b;
+    return rule->whole ? dom_eq(at_a, at_b) : dom_text_eq(at_a, at_b);
 }
 
 static int check_rules(struct dom_node *before, struct dom_node *after, const struct rule *rules,
