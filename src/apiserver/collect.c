@@ -185,21 +185,21 @@ static void visit_dependent(struct collection *c, struct owner *owner, const str
     }
 }
 
-/* False if OBJECT certainly names none of the owners: most objects name others, and need not be
- * parsed to see that. */
+/* False if the object certainly names none of the owners: most name others, and need not be parsed to
+ * see that.  The text is compact, its metadata comes before what else may have such a list, and no
+ * value in the list has a bracket. */
 static bool may_depend(const struct collection *c, const struct object *stored)
 {
-    enum { FEW = 16 };
-    const char *refs = strstr(stored->text, "\"ownerReferences\"");
-    const char *uid;
-    size_t pos = 0;
-    void *ignored = NULL;
+    static const char list[] = "\"ownerReferences\":[", field[] = "\"uid\":\"";
+    const char *refs = strstr(stored->text, list);
+    const char *end = refs != NULL ? strchr(refs + strlen(list), ']') : NULL;
 
-    if (refs == NULL || map_count(c->uids) > FEW)
-        return refs != NULL;
-    while ((uid = map_next(c->uids, &pos, &ignored)) != NULL)
-        if (strstr(refs, uid) != NULL)
+    for (const char *at = refs; at != NULL && (at = strstr(at, field)) != NULL && at < end;) {
+        at += strlen(field);
+        CLEANUP(str) char *uid = xstrndup(at, strcspn(at, "\""));
+        if (map_find(c->uids, uid) != NULL)
             return true;
+    }
     return false;
 }
 

@@ -62,7 +62,7 @@ static int needs_version(struct call *call, const json_t *object)
 
 /* --- update ------------------------------------------------------------------------------------------ */
 
-static int update(struct call *call, const json_t *body, struct str_list *duplicates,
+static int update(struct call *call, json_t *body, struct str_list *duplicates,
                   struct object **out)
 {
     bool bound = *meta_resource_version(body) != '\0';
@@ -75,7 +75,8 @@ static int update(struct call *call, const json_t *body, struct str_list *duplic
         if (check_version(call, body, current) == -1 || needs_version(call, body) == -1)
             return -1;
         json_auto_t *old = write_parse(call, current);
-        json_auto_t *object = obj_copy(body);
+        /* Writing changes the object; what is bound to a version is tried once. */
+        json_auto_t *object = bound ? json_incref(body) : obj_copy(body);
         struct write write = {
             .object = object,
             .old = old,

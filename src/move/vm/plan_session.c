@@ -23,7 +23,7 @@
 
 enum {
     WRITE_MIN_MS = 100, /* between two writes of a status */
-    WRITE_MAX_MS = 15 * 1000,
+    WRITE_MAX_MS = 30 * 1000,
     WRITE_SHARE = 20, /* at most one of so many parts of the time is for writing, of all plans */
 };
 

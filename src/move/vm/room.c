@@ -9,15 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A copy of a status to change.  A Migration's machines, which may be megabytes, are shared: they are
+ * replaced as a whole. */
+static json_t *copy_status(const json_t *status)
+{
+    json_t *copy = json_object();
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)status, key, value)
+        json_object_set_new(copy, key, str_eq(key, "vms") ? json_incref(value) : obj_copy(value));
+    return copy;
+}
+
 static void adopt(struct edit *edit, json_t *object)
 {
-    json_decref(edit->before);
-    json_decref(edit->object);
     edit->before = object;
-    edit->object = obj_copy(object);
-    if (obj_obj(edit->object, "status") == NULL)
-        obj_take(edit->object, "status", json_object());
-    edit->status = obj_obj(edit->object, "status");
+    edit->object = json_copy(object);
+    edit->status = copy_status(obj_obj(object, "status"));
+    json_object_set_new(edit->object, "status", edit->status);
 }
 
 int edit_open(struct room *room, const struct kube_kind *kind, const char *ns, const char *name,
@@ -36,16 +46,11 @@ int edit_open(struct room *room, const struct kube_kind *kind, const char *ns, c
 
 int edit_save(struct room *room, struct edit *edit, struct error **err)
 {
-    json_t *saved = NULL;
-
     obj_put_int(edit->status, "observedGeneration",
                 obj_int(edit->object, "metadata.generation", 0));
     if (obj_eq(obj_at(edit->before, "status"), edit->status))
         return 0;
-    if (kube_update_status(room->client, edit->kind, edit->object, &saved, err) == -1)
-        return -1;
-    adopt(edit, saved);
-    return 0;
+    return kube_update_status(room->client, edit->kind, edit->object, NULL, err);
 }
 
 void edit_reset(struct edit *edit)

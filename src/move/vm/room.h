@@ -36,16 +36,15 @@ struct room {
 struct edit {
     const struct kube_kind *kind;
     json_t *before; /* as read; frozen */
-    json_t *object; /* the copy to change; NULL if there is no such object */
-    json_t *status; /* its status, made if it was absent; borrowed from object */
+    json_t *object; /* with a copy of the status; NULL if there is no such object */
+    json_t *status; /* the copy to change, made if there was none; borrowed from object */
 };
 
 /* Reads an object from the server (never from a cache, which may be behind our own writes). */
 int edit_open(struct room *room, const struct kube_kind *kind, const char *ns, const char *name,
               struct edit *edit, struct error **err);
 
-/* Sets observedGeneration and writes the status if anything in it changed.  Afterwards the edit
- * goes on with what the server answered. */
+/* Sets observedGeneration and writes the status if anything in it changed; the end of an edit. */
 int edit_save(struct room *room, struct edit *edit, struct error **err);
 
 void edit_reset(struct edit *edit);
