@@ -524,6 +524,52 @@ bool dom_eq(const struct dom_node *a, const struct dom_node *b)
     return child_a == NULL && child_b == NULL;
 }
 
+/* A value ends with a NUL, which XML cannot have; before it stands whether there is one. */
+static void put_value(struct buf *out, const char *value)
+{
+    struct span text = span_trim(span_of(value == NULL ? "" : value));
+
+    buf_add_char(out, value == NULL ? 'n' : 'v');
+    buf_append(out, text.ptr, text.len);
+    buf_add_char(out, '\0');
+}
+
+void dom_put_attr(const struct dom_node *node, const char *name, struct buf *out)
+{
+    CLEANUP(str) char *owned = NULL;
+
+    put_value(out, view_attr(node, name, &owned));
+}
+
+void dom_put_text(const struct dom_node *node, struct buf *out)
+{
+    CLEANUP(str) char *owned = NULL;
+
+    put_value(out, view_text(node, &owned));
+}
+
+/* The depth is bounded by DOM_MAX_DEPTH. */
+void dom_put(const struct dom_node *node, struct buf *out)
+{
+    struct dom_node *child = first_element(node);
+
+    buf_add_char(out, '<');
+    put_value(out, dom_name(node));
+    for (const xmlAttr *attr = const_element(node)->properties; attr != NULL; attr = attr->next) {
+        CLEANUP(str) char *owned = NULL;
+        const char *value = view_value(attr, &owned);
+
+        buf_add_char(out, '@');
+        put_value(out, (const char *)attr->name);
+        buf_append(out, value, strlen(value) + 1); /* dom_eq counts its blanks */
+    }
+    if (child == NULL)
+        dom_put_text(node, out);
+    for (; child != NULL; child = dom_next(child, NULL))
+        dom_put(child, out);
+    buf_add_char(out, '>');
+}
+
 static int call_each(const xmlNodeSet *nodes,
                      int (*fn)(void *arg, struct dom_node *node, const char *attr,
                                struct error **err),

@@ -65,6 +65,11 @@ bool dom_attr_is(const struct dom_node *node, const char *name, const char *valu
  * around it, or neither has the attribute. */
 bool dom_attr_eq(const struct dom_node *a, const struct dom_node *b, const char *name);
 bool dom_text_eq(const struct dom_node *a, const struct dom_node *b);
+/* Append an attribute, the text or a whole element to OUT in a form for comparing: two that yield the
+ * same bytes are equal by dom_attr_eq, dom_text_eq and dom_eq. */
+void dom_put_attr(const struct dom_node *node, const char *name, struct buf *out);
+void dom_put_text(const struct dom_node *node, struct buf *out);
+void dom_put(const struct dom_node *node, struct buf *out);
 void dom_set_attr(struct dom_node *node, const char *name, const char *value);
 void dom_set_attr_int(struct dom_node *node, const char *name, long long value);
 void dom_del_attr(struct dom_node *node, const char *name);

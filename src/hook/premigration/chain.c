@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOOK_NAMES_MAX = 64 * 1024 };
+enum { HOOK_NAMES_MAX = 64 * 1024, RECORD_MAX = 2 * DOM_MAX_BYTES };
 
 /* In the order in which they run.  They are independent of each other, but for "metadata", which tells
  * what the others did. */
@@ -106,45 +106,60 @@ static int run_each(const struct chain *chain, struct dom *dom, struct buf *name
     return 0;
 }
 
-/* Runs the built-in hooks with one check behind the last: what libvirt will see.  Most of the time
- * goes into copies and checks.  *CHECKED is false if a hook failed by itself. */
-static int run_together(const struct chain *chain, struct dom *before, struct dom *dom,
-                        struct buf *names, bool *checked, struct error **err)
+/* Runs the built-in hooks.  *IS_SAME tells whether what the check looks at is as it was: so it nearly
+ * always is, and a copy of the definition to check it with would cost more than all edits. */
+static int run_together(const struct chain *chain, struct dom *dom, struct buf *names,
+                        bool *is_same, struct error **err)
 {
-    *checked = false;
+    CLEANUP(buf) struct buf before = BUF_INIT(RECORD_MAX);
+    CLEANUP(buf) struct buf after = BUF_INIT(RECORD_MAX);
+
+    *is_same = true;
     for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
         const struct hook *hook = &hooks[i];
 
         if (!hook->applies(chain->facts, dom_root(dom)))
             continue;
+        if (before.len == 0)
+            premigration_record(dom, &before);
         if (hook->edit(chain->facts, dom, err) == -1)
             return error_wrap(err, "hook \"%s\"", hook->name);
         add_name(names, hook->name);
     }
-    *checked = true;
-    return names->len == 0 ? 0 : premigration_check(before, dom, err);
+    if (names->len > 0) {
+        premigration_record(dom, &after);
+        *is_same = !before.full && !after.full && before.len == after.len &&
+                   memcmp(before.ptr, after.ptr, before.len) == 0;
+    }
+    return 0;
 }
 
-/* A check that fails is repeated hook by hook, so that the reason names the hook. */
-static int run_built_in(const struct chain *chain, struct dom *dom, struct buf *names,
-                        struct error **err)
+/* One check behind the last hook: what libvirt will see.  A check that fails is repeated hook by hook,
+ * so that the reason names the hook. */
+static int run_built_in(const struct chain *chain, struct span text, struct dom *dom,
+                        struct buf *names, struct error **err)
 {
-    bool checked;
+    bool is_same;
+    struct dom *parsed = NULL;
 
     if (chain->observer != NULL)
         return run_each(chain, dom, names, err);
-
-    CLEANUP(dom) struct dom *before = dom_copy(dom);
-    if (run_together(chain, before, dom, names, &checked, err) == 0)
+    if (run_together(chain, dom, names, &is_same, err) == -1)
+        return -1;
+    if (is_same)
         return 0;
-    if (checked) {
-        CLEANUP(buf) struct buf again = BUF_INIT(HOOK_NAMES_MAX);
-        CLEANUP(error) struct error *named = NULL;
+    if (dom_parse(text.ptr, text.len, &parsed, err) == -1)
+        return error_wrap(err, "the machine's definition");
 
-        if (run_each(chain, before, &again, &named) == -1) {
-            error_clear(err);
-            *err = steal(&named);
-        }
+    CLEANUP(dom) struct dom *before = parsed;
+    CLEANUP(buf) struct buf again = BUF_INIT(HOOK_NAMES_MAX);
+    CLEANUP(error) struct error *named = NULL;
+
+    if (premigration_check(before, dom, err) == 0)
+        return 0;
+    if (run_each(chain, before, &again, &named) == -1) {
+        error_clear(err);
+        *err = steal(&named);
     }
     return -1;
 }
@@ -189,10 +204,11 @@ int chain_run(const struct chain *chain, const char *xml, size_t len, char **out
 
     if (dom_parse(xml, len, &parsed, err) == -1)
         return error_wrap(err, "the machine's definition");
-    return chain_run_take(chain, parsed, out, err);
+    return chain_run_take(chain, (struct span){xml, len}, parsed, out, err);
 }
 
-int chain_run_take(const struct chain *chain, struct dom *taken, char **out, struct error **err)
+int chain_run_take(const struct chain *chain, struct span text, struct dom *taken, char **out,
+                   struct error **err)
 {
     CLEANUP(buf) struct buf names = BUF_INIT(HOOK_NAMES_MAX);
     CLEANUP(dom) struct dom *dom = taken;
@@ -204,7 +220,8 @@ int chain_run_take(const struct chain *chain, struct dom *taken, char **out, str
         *out = dom_format(dom);
         return 0;
     }
-    if (run_built_in(chain, dom, &names, err) == -1 || run_users(chain, &dom, &names, err) == -1)
+    if (run_built_in(chain, text, dom, &names, err) == -1 ||
+        run_users(chain, &dom, &names, err) == -1)
         return -1;
     if (chain->facts->node != NULL) {
         CLEANUP(dom) struct dom *before = chain->observer == NULL ? NULL : dom_copy(dom);

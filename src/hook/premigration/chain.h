@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include "base/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,8 +34,9 @@ struct chain {
 int chain_run(const struct chain *chain, const char *xml, size_t len, char **out,
               struct error **err);
 
-/* The same on a parsed document, which it takes. */
-int chain_run_take(const struct chain *chain, struct dom *taken, char **out, struct error **err);
+/* The same on a document, which it takes, that was parsed from TEXT. */
+int chain_run_take(const struct chain *chain, struct span text, struct dom *taken, char **out,
+                   struct error **err);
 
 /* The names of the built-in hooks in their order, NULL at the end. */
 const char *const *chain_names(void);

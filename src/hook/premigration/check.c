@@ -170,3 +170,39 @@ int premigration_check(struct dom *before, struct dom *after, struct error **err
             return -1;
     return 0;
 }
+
+static void record_rules(struct dom_node *node, const struct rule *rules, size_t count,
+                         struct buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct rule *rule = &rules[i];
+        struct dom_node *at = rule->path[0] == '\0' ? node : dom_find(node, rule->path);
+
+        if (at == NULL)
+            buf_add_char(out, '-');
+        else if (rule->attr != NULL)
+            dom_put_attr(at, rule->attr, out);
+        else if (rule->whole)
+            dom_put(at, out);
+        else
+            dom_put_text(at, out);
+    }
+}
+
+void premigration_record(struct dom *dom, struct buf *out)
+{
+    struct dom_node *domain = dom_root(dom);
+    struct dom_node *all = dom_first(domain, "devices");
+
+    buf_append(out, dom_name(domain), strlen(dom_name(domain)) + 1);
+    record_rules(domain, domain_rules, ARRAY_SIZE(domain_rules), out);
+    buf_add_char(out, all == NULL ? '-' : '+');
+    for (size_t i = 0; i < ARRAY_SIZE(devices) && all != NULL; i++) {
+        for (struct dom_node *node = dom_first(all, devices[i].name); node != NULL;
+             node = dom_next(node, devices[i].name)) {
+            buf_add_char(out, '+');
+            record_rules(node, devices[i].rules, devices[i].count, out);
+        }
+        buf_add_char(out, ';');
+    }
+}

@@ -9,8 +9,13 @@
  */
 #pragma once
 
+struct buf;
 struct dom;
 struct error;
 
 /* ERROR_INVALID names the first difference that is not allowed between BEFORE and AFTER. */
 int premigration_check(struct dom *before, struct dom *after, struct error **err);
+
+/* Appends to OUT all that the check looks at.  A definition that yields the same bytes before and
+ * after an edit passes the check; other bytes say nothing yet. */
+void premigration_record(struct dom *dom, struct buf *out);

@@ -175,7 +175,8 @@ static int edit(struct hook_server *server, const struct buf *request, char **an
     const struct chain chain = {.facts = facts,
                                 .user_hooks = own != NULL ? own : server->options.user_hooks};
 
-    if (chain_run_take(&chain, steal(&dom), answer, err) == -1)
+    if (chain_run_take(&chain, (struct span){request->ptr, request->len}, steal(&dom), answer,
+                       err) == -1)
         return -1;
     log_info("definition edited: machine=%s uuid=%s", name == NULL ? "?" : name,
              uuid == NULL ? "?" : uuid);
