@@ -262,14 +262,28 @@ BUILTIN(time_format_value)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+static void drop(struct span *text, size_t len)
+{
+    text->ptr += len;
+    text->len -= len;
+}
+
+/* Takes one character that is in SET. */
+static bool take_one(struct span *text, const char *set)
+{
+    if (text->len == 0 || memchr(set, text->ptr[0], strlen(set)) == NULL)
+        return false;
+    drop(text, 1);
+    return true;
+}
+
 static bool take_digits(struct span *text, size_t least, size_t most, int *value)
 {
     size_t n = 0;
     *value = 0;
     while (n < most && n < text->len && isdigit((unsigned char)text->ptr[n]))
         *value = *value * 10 + (text->ptr[n++] - '0');
-    text->ptr += n;
-    text->len -= n;
+    drop(text, n);
     return n >= least;
 }
 
@@ -279,8 +293,7 @@ static bool take_name(struct span *text, const char *const *names, int count, si
     for (int i = 0; i < count; i++) {
         size_t n = cut > 0 ? cut : strlen(names[i]);
         if (n <= text->len && strncasecmp(text->ptr, names[i], n) == 0) {
-            text->ptr += n;
-            text->len -= n;
+            drop(text, n);
             *value = i;
             return true;
         }
@@ -295,28 +308,16 @@ static bool take_zone(struct span *text, enum piece piece, int *offset)
         size_t n = 0;
         while (n < text->len && isupper((unsigned char)text->ptr[n]))
             n++;
-        text->ptr += n;
-        text->len -= n;
+        drop(text, n);
         return n >= 3;
     }
-    if ((piece == ZONE_Z_COLON || piece == ZONE_Z_HHMM) && text->len > 0 && text->ptr[0] == 'Z') {
-        text->ptr++;
-        text->len--;
+    if ((piece == ZONE_Z_COLON || piece == ZONE_Z_HHMM) && take_one(text, "Z"))
         return true;
-    }
-    if (text->len == 0 || (text->ptr[0] != '+' && text->ptr[0] != '-'))
+    int sign = text->len > 0 && text->ptr[0] == '-' ? -1 : 1;
+    if (!take_one(text, "+-") || !take_digits(text, 2, 2, &hours))
         return false;
-    int sign = text->ptr[0] == '-' ? -1 : 1;
-    text->ptr++;
-    text->len--;
-    if (!take_digits(text, 2, 2, &hours))
+    if ((piece == ZONE_COLON || piece == ZONE_Z_COLON) && !take_one(text, ":"))
         return false;
-    if (piece == ZONE_COLON || piece == ZONE_Z_COLON) {
-        if (text->len == 0 || text->ptr[0] != ':')
-            return false;
-        text->ptr++;
-        text->len--;
-    }
     if (piece != ZONE_HH && !take_digits(text, 2, 2, &minutes))
         return false;
     *offset = sign * (hours * 3600 + minutes * 60);
@@ -331,8 +332,7 @@ static void take_fraction(struct span *text, int *nano)
         return;
     int unit = CIVIL_NS_PER_SECOND / 10;
     *nano = 0;
-    for (text->ptr++, text->len--; text->len > 0 && isdigit((unsigned char)text->ptr[0]);
-         text->ptr++, text->len--) {
+    for (drop(text, 1); text->len > 0 && isdigit((unsigned char)text->ptr[0]); drop(text, 1)) {
         *nano += (text->ptr[0] - '0') * unit;
         unit /= 10;
     }
@@ -341,6 +341,7 @@ static void take_fraction(struct span *text, int *nano)
 struct reading {
     struct civil c;
     bool pm, has_pm;
+    int year_day; /* 0 if there was none */
 };
 
 static bool read_piece(struct span *text, enum piece piece, struct span literal, struct reading *r)
@@ -350,10 +351,8 @@ static bool read_piece(struct span *text, enum piece piece, struct span literal,
     switch (piece) {
     case LITERAL:
         ok = text->len > 0 && text->ptr[0] == literal.ptr[0];
-        if (ok) {
-            text->ptr++;
-            text->len--;
-        }
+        if (ok)
+            drop(text, 1);
         return ok;
     case YEAR4:
         ok = take_digits(text, 4, 4, &value);
@@ -373,10 +372,7 @@ static bool read_piece(struct span *text, enum piece piece, struct span literal,
         r->c.month = value + 1;
         return ok;
     case DAY_BLANK:
-        if (text->len > 0 && text->ptr[0] == ' ') {
-            text->ptr++;
-            text->len--;
-        }
+        take_one(text, " ");
         return take_digits(text, 1, 2, &r->c.day);
     case DAY2:
         return take_digits(text, 2, 2, &r->c.day);
@@ -399,23 +395,15 @@ static bool read_piece(struct span *text, enum piece piece, struct span literal,
         return ok;
     case AMPM:
     case AMPM_SMALL:
-        ok = text->len >= 2 && strchr("aApP", text->ptr[0]) != NULL;
         r->has_pm = true;
-        r->pm = ok && tolower((unsigned char)text->ptr[0]) == 'p';
-        if (ok) {
-            text->ptr += 2;
-            text->len -= 2;
-        }
-        return ok;
+        r->pm = text->len > 0 && tolower((unsigned char)text->ptr[0]) == 'p';
+        return take_one(text, "aApP") && take_one(text, "mM");
     case WEEKDAY_SHORT:
         return take_name(text, civil_day_names, 7, 3, &value);
     case WEEKDAY_LONG:
         return take_name(text, civil_day_names, 7, 0, &value);
     case YEARDAY3:
-        ok = take_digits(text, 3, 3, &value);
-        r->c.month = 1;
-        r->c.day = value;
-        return ok;
+        return take_digits(text, 3, 3, &r->year_day) && r->year_day > 0;
     case FRACTION:
     case FRACTION_TRIM:
         take_fraction(text, &r->c.nano);
@@ -431,10 +419,22 @@ static bool read_piece(struct span *text, enum piece piece, struct span literal,
     return false;
 }
 
+static int64_t days_in_month(const struct civil *c)
+{
+    return civil_days(c->year, c->month + 1, 1) - civil_days(c->year, c->month, 1);
+}
+
+/* The day of the year as a month and its day. */
+static void put_year_day(struct civil *c, int year_day)
+{
+    c->day = year_day;
+    for (c->month = 1; c->month < 12 && c->day > days_in_month(c); c->month++)
+        c->day -= (int)days_in_month(c);
+}
+
 static bool is_real(const struct civil *c)
 {
-    return c->month >= 1 && c->month <= 12 && c->day >= 1 &&
-           c->day <= civil_days(c->year, c->month + 1, 1) - civil_days(c->year, c->month, 1) &&
+    return c->month >= 1 && c->month <= 12 && c->day >= 1 && c->day <= days_in_month(c) &&
            c->hour < 24 && c->minute < 60 && c->second < 60;
 }
 
@@ -447,9 +447,10 @@ static const struct rval *read_time(struct builtin_call *call, struct span layou
         size_t len;
         enum piece piece = next_piece(layout, &len);
         ok = read_piece(&text, piece, layout, &r);
-        layout.ptr += len;
-        layout.len -= len;
+        drop(&layout, len);
     }
+    if (r.year_day > 0)
+        put_year_day(&r.c, r.year_day);
     if (r.has_pm)
         r.c.hour = r.c.hour % 12 + (r.pm ? 12 : 0);
     if (!ok || text.len > 0 || !is_real(&r.c))
