@@ -25,7 +25,7 @@
 
 enum {
     ZERO_PIECE = 1 << 20,    /* bytes written at once where zeroes must be stored */
-    CACHE_PIECE = 256 << 10, /* the same, into the page cache: it takes pieces of memory as large */
+    CACHE_PIECE = 256 << 10, /* into the page cache: see doc/design/copy-engine.md */
 };
 
 struct file_target {
