@@ -130,14 +130,38 @@ writes_with_and_without_io_uring() {
     done
     command -v strace >/dev/null || skip "no strace"
     export ASAN_OPTIONS=detect_leaks=0
-    strace -f -qq -e trace=io_uring_setup,io_uring_enter,pwrite64 -o trace "$copy" --quiet sample out
+    strace -f -qq -e trace=io_uring_setup,io_uring_enter,pwrite64 -o trace \
+        "$copy" --quiet --direct sample out
     grep -q 'io_uring_setup.* = [0-9]' trace || skip "this kernel has no io_uring, or forbids it"
     grep -q io_uring_enter trace || fail "nothing went through the ring"
     ! grep -q 'pwrite64.* = [0-9]\{6\}' trace || fail "blocks were written past the ring"
     GANTRY_FAULTS=uring.open=fail@1+ strace -f -qq -e trace=io_uring_setup,pwrite64 -o trace \
-        "$copy" --quiet sample out
+        "$copy" --quiet --direct sample out
     ! grep -q io_uring_setup trace || fail "a ring was made"
     grep -q pwrite64 trace || fail "not written"
+}
+
+# pages FILE: how many bytes of it are in the page cache
+pages() {
+    fincore -nb -o RES "$1"
+}
+
+# A plain disk through the page cache where the kernel lets nothing stay there, else past it.
+leaves_nothing_in_the_page_cache() {
+    command -v fincore >/dev/null || skip "no fincore"
+    head -c 20M /dev/urandom >plain
+    for faults in '' 'uncached.open=fail@1+'; do
+        rm -f out
+        GANTRY_FAULTS=$faults "$copy" --quiet plain out
+        cmp plain out
+        rm -f out
+        GANTRY_FAULTS=$faults "$copy" --quiet plain out
+        [ "$(pages out)" -lt 1000000 ] || fail "$(pages out) bytes stayed, with faults \"$faults\""
+        GANTRY_FAULTS="copy.write=fail@2${faults:+,$faults}" ends_with 4 'cannot write "out"' \
+            "$copy" --quiet --request-size 256Ki plain out
+    done
+    "$copy" --quiet --buffered plain out
+    [ "$(pages out)" -gt 10000000 ] || fail "--buffered went past the cache"
 }
 
 # What a device held before is unmapped where the disk has holes, and zero where it cannot be.
@@ -288,7 +312,7 @@ reports_maps_that_cannot_be_written() {
     umount tiny
 }
 
-plan 17
+plan 18
 it "takes a base for VMDKs" takes_a_base_for_vmdks
 it "takes a base for qcow2, of any format" takes_a_base_for_qcow2
 it "takes a chain of bases" takes_a_chain_of_bases
@@ -296,6 +320,7 @@ it "copies areas, zeroes included" copies_areas_with_their_zeroes
 it "keeps to the bandwidth" keeps_to_the_bandwidth
 it "writes past the cache or through it" writes_past_the_cache_or_through_it
 it "writes with io_uring and without" writes_with_and_without_io_uring
+it "leaves nothing in the page cache" leaves_nothing_in_the_page_cache
 it "unmaps blocks of devices" unmaps_blocks_of_devices
 it "tells how far it is, and how long it will take" tells_how_far_it_is
 it "completes options" completes_options

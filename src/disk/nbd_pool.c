@@ -21,7 +21,7 @@ enum {
     MAX_TRANSFER = 32 << 20,   /* bytes of one request */
     MAX_BLOCK = 64 << 10,      /* smallest request that a server may insist on, by the protocol */
     MAX_ZERO = 1 << 30,        /* bytes cleared by one request */
-    WRITE_PART = 256 << 10,    /* bytes written by one request, */
+    DEFAULT_WRITE = 256 << 10, /* bytes written by one request, */
     WRITE_PARTS = 8,           /* and how many of one caller's are in flight */
 };
 
@@ -31,7 +31,8 @@ struct nbd_pool {
     bool has_extents;
     bool has_zero;
     bool has_flush;
-    size_t max_transfer; /* whole blocks */
+    size_t max_transfer; /* whole blocks, as the next */
+    size_t max_write;
     size_t block;        /* the server takes multiples of it only; a power of two */
     unsigned latency_us;
     struct nbd_link *links[MAX_CONNECTIONS];
@@ -100,11 +101,10 @@ int nbd_pool_read(struct nbd_pool *pool, void *data, size_t len, uint64_t offset
 static size_t part_write(const struct nbd_pool *pool, char *data, size_t len, uint64_t offset,
                          struct nbd_request requests[WRITE_PARTS])
 {
-    size_t most = pool->max_transfer < WRITE_PART ? pool->max_transfer : (size_t)WRITE_PART;
     size_t count = 0;
 
     for (size_t at = 0; at < len && count < WRITE_PARTS; count++) {
-        size_t part = len - at < most ? len - at : most;
+        size_t part = len - at < pool->max_write ? len - at : pool->max_write;
 
         requests[count] = (struct nbd_request){
             .kind = NBD_REQUEST_WRITE, .data = data + at, .len = part, .offset = offset + at};
@@ -258,6 +258,8 @@ static int learn(struct nbd_pool *pool, struct nbd_handle *nbd, unsigned *connec
     if (pool->max_transfer == 0)
         return error_set(err, ERROR_CORRUPT, "\"%s\" takes requests of no size",
                          pool->nbd_export.uri);
+    if (pool->max_write > pool->max_transfer)
+        pool->max_write = pool->max_transfer;
     *connections = pool->connections == 0 ? DEFAULT_CONNECTIONS : pool->connections;
     if (*connections > MAX_CONNECTIONS)
         *connections = MAX_CONNECTIONS;
@@ -313,6 +315,7 @@ int nbd_pool_open(const char *uri, const struct nbd_pool_options *options, struc
                             .cancel = options->cancel,
                             .writable = options->writable};
     pool->connections = options->connections;
+    pool->max_write = options->write_bytes == 0 ? (size_t)DEFAULT_WRITE : options->write_bytes;
     if (connect_all(pool, err) == -1)
         return -1;
     if (!pool->nbd_export.writable)

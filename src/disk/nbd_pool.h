@@ -25,6 +25,7 @@ struct nbd_pool_options {
     int64_t timeout_ms;   /* for one answer; 0: 60 s */
     bool writable;
     struct cancel *cancel;
+    size_t write_bytes;   /* of one request, a power of two; 0: 256 KiB, see doc/design/copy-engine.md */
 };
 
 /* Connects to URI (nbd://, nbds://, nbd+unix://, nbds+unix://). */

@@ -94,7 +94,9 @@ static int start_child(struct qemu_nbd *child, const struct qemu_nbd_options *op
     if (out == -1)
         return error_sys(err, errno, "cannot make \"%s\"", child->messages);
     argv[argc++] = options->writable ? "--discard=unmap" : "--read-only";
-    argv[argc++] = options->no_sync ? "--cache=unsafe" : "--cache=writeback";
+    argv[argc++] = options->direct    ? "--cache=none"
+                   : options->no_sync ? "--cache=unsafe"
+                                      : "--cache=writeback";
     if (options->secret_file != NULL) {
         secret = xasprintf("secret,id=key,file=%s", options->secret_file);
         argv[argc++] = "--object";

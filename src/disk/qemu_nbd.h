@@ -19,6 +19,7 @@ struct qemu_nbd_options {
     const char *secret_file; /* a passphrase for the object "key", or NULL */
     bool writable;
     bool no_sync;            /* the host's caches need never be flushed */
+    bool direct;             /* past the page cache; the file system can */
     int64_t timeout_ms;      /* until it serves; 0: 60 s */
     struct cancel *cancel;
 };

@@ -33,6 +33,7 @@ struct target_options {
     bool direct;          /* fail unless a file can be written past the page cache */
     bool buffered;        /* write a file through the page cache */
     bool no_sync;         /* skip what makes the copy durable */
+    bool is_plain;        /* what is written was only read: the processors have time to copy it */
     unsigned connections; /* of NBD; 0: as many as useful */
     int64_t timeout_ms;   /* for one answer of a server; 0: 60 s */
     struct cancel *cancel;

@@ -1,15 +1,20 @@
-/* Files and block devices.
+/* Files and block devices, by one of three ways:
  *
- * Data goes past the page cache (O_DIRECT) where the file system allows it: the copy is then as fast
- * as the disk, costs a fifth of the CPU, and neither fills memory nor pushes out what others have
- * cached; making it durable at the end takes no time.  Several workers wait for the disk at once,
- * which keeps it busy.  Parts that are not aligned go through the page cache. */
+ * past the page cache (O_DIRECT), where the file system allows it: this costs a fifth of the processor
+ * time, neither fills memory nor pushes out what others have cached, and making the copy durable at the
+ * end takes no time.  Parts that are not aligned go through the page cache;
+ *
+ * through the page cache without staying there (disk/uncached.h), where the kernel can and the copy has
+ * processor time to spare: the file system then lays out large areas at once;
+ *
+ * through the page cache, where the user wants it or nothing else can be. */
 #include "disk/target.h"
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "disk/uncached.h"
 #include "disk/uring.h"
 
 #include <errno.h>
@@ -31,7 +36,8 @@ enum {
 struct file_target {
     struct target target;
     int fd;
-    int direct_fd; /* the same file with O_DIRECT, or -1 */
+    struct uncached *uncached; /* a way through the page cache, or NULL */
+    int direct_fd;             /* the same file with O_DIRECT, or -1 */
     bool is_device;
     bool no_sync;
     bool is_new;         /* its name must be made durable too */
@@ -44,10 +50,17 @@ static void file_close(struct target *target)
 {
     struct file_target *file = (struct file_target *)target;
 
+    uncached_free(file->uncached);
     if (file->direct_fd != -1)
         close(file->direct_fd);
     close(file->fd);
     free(file);
+}
+
+/* Says what to do where the disk is full.  Returns -1. */
+static int hint_full(struct error **err)
+{
+    return (*err)->sys == ENOSPC ? error_hint(err, TARGET_FULL_HINT) : -1;
 }
 
 static int write_part(struct file_target *file, int fd, const char *data, size_t len,
@@ -58,11 +71,8 @@ static int write_part(struct file_target *file, int fd, const char *data, size_t
     while (len > 0) {
         size_t part = len < most ? len : most;
 
-        if (fd_pwrite_all(fd, data, part, offset, file->target.name, err) == -1) {
-            if ((*err)->sys == ENOSPC)
-                error_hint(err, TARGET_FULL_HINT);
-            return -1;
-        }
+        if (fd_pwrite_all(fd, data, part, offset, file->target.name, err) == -1)
+            return hint_full(err);
         data += part;
         offset += part;
         len -= part;
@@ -86,6 +96,8 @@ static int file_write_at(struct target *target, const void *data, size_t len, ui
     struct file_target *file = (struct file_target *)target;
     size_t direct = direct_part(file, data, len, offset);
 
+    if (file->uncached != NULL)
+        return uncached_write(file->uncached, data, len, offset, err) == 0 ? 0 : hint_full(err);
     if (write_part(file, file->direct_fd, data, direct, offset, err) == -1)
         return -1;
     return write_part(file, file->fd, (const char *)data + direct, len - direct, offset + direct,
@@ -165,9 +177,10 @@ static int file_sync(struct target *target, struct error **err)
 {
     struct file_target *file = (struct file_target *)target;
 
-    if (!file->no_sync && fdatasync(file->fd) == -1)
-        return error_sys(err, errno, "cannot make \"%s\" durable", target->name);
-    return 0;
+    if (file->no_sync || fdatasync(file->fd) == 0)
+        return 0;
+    error_sys(err, errno, "cannot make \"%s\" durable", target->name);
+    return hint_full(err);
 }
 
 static int sync_folder(const char *path, struct error **err)
@@ -226,15 +239,18 @@ static int prepare_file(struct file_target *file, uint64_t old_size, uint64_t si
     return 0;
 }
 
-/* Opens the file once more with O_DIRECT, unless the user wants the page cache.  Not having it is a
- * failure only where it was asked for. */
-static int open_direct(struct file_target *file, const struct target_options *options,
+/* Chooses the way for data.  Not having O_DIRECT is a failure only where it was asked for. */
+static int choose_way(struct file_target *file, const struct target_options *options,
                        struct error **err)
 {
     CLEANUP(str) char *self = NULL;
 
     file->direct_fd = -1;
     if (options->buffered)
+        return 0;
+    if (options->is_plain && !options->direct && !file->is_device)
+        file->uncached = uncached_new(file->fd, file->target.name);
+    if (file->uncached != NULL)
         return 0;
     self = xasprintf("/proc/self/fd/%d", file->fd);
     file->direct_fd = open(self, O_WRONLY | O_DIRECT | O_CLOEXEC);
@@ -278,7 +294,7 @@ int target_file_open(const char *path, uint64_t size_bytes, const struct target_
     if (file->is_device ? prepare_device(file, size_bytes, err) == -1
                         : prepare_file(file, (uint64_t)st.st_size, size_bytes, options, err) == -1)
         return -1;
-    if (open_direct(file, options, err) == -1)
+    if (choose_way(file, options, err) == -1)
         return -1;
     file->target.is_async = file->direct_fd != -1;
     *out = steal(&target);

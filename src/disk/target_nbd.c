@@ -15,7 +15,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CREATE_TIMEOUT_MS = 60000, MAX_OUTPUT = 4096 };
+enum {
+    CREATE_TIMEOUT_MS = 60000,
+    MAX_OUTPUT = 4096,
+    DIRECT_WRITE = 1 << 20, /* bytes of one request to a child that writes past the page cache */
+};
 
 struct nbd_target {
     struct target target;
@@ -73,14 +77,16 @@ static int nbd_target_finish(struct target *target, uint64_t size_bytes, struct 
     return 0;
 }
 
-int target_nbd_open(const char *uri, uint64_t size_bytes, const struct target_options *options,
-                    struct target **out, struct error **err)
+/* As target_nbd_open, by requests of WRITE_BYTES. */
+static int open_export(const char *uri, uint64_t size_bytes, const struct target_options *options,
+                       size_t write_bytes, struct target **out, struct error **err)
 {
     static const struct target_ops ops = {nbd_target_close, nbd_target_write, nbd_target_zero,
                                           nbd_target_sync, nbd_target_finish};
     struct nbd_pool_options pool_options = {.connections = options->connections,
                                             .timeout_ms = options->timeout_ms,
                                             .writable = true,
+                                            .write_bytes = write_bytes,
                                             .cancel = options->cancel};
     CLEANUP(nbd_pool) struct nbd_pool *pool = NULL;
 
@@ -97,6 +103,12 @@ int target_nbd_open(const char *uri, uint64_t size_bytes, const struct target_op
     nbd->pool = steal(&pool);
     *out = &nbd->target;
     return 0;
+}
+
+int target_nbd_open(const char *uri, uint64_t size_bytes, const struct target_options *options,
+                    struct target **out, struct error **err)
+{
+    return open_export(uri, size_bytes, options, 0, out, err);
 }
 
 /* Makes an empty image by qemu-img. */
@@ -122,18 +134,36 @@ static int create_qcow2(const char *path, uint64_t size_bytes,
     return error_set(err, ERROR_IO, "%.*s", (int)said.len, said.ptr);
 }
 
+/* Whether the image at PATH shall be written past the page cache: for the same reasons as a raw file
+ * (disk/target_file.c).  -1: it must, and cannot. */
+static int choose_direct(const char *path, const struct target_options *options, bool *direct,
+                         struct error **err)
+{
+    *direct = false;
+    if (options->buffered)
+        return 0;
+    CLEANUP(fd) int fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+    *direct = fd != -1;
+    if (fd == -1 && options->direct)
+        return error_sys(err, errno, "cannot write \"%s\" past the page cache", path);
+    return 0;
+}
+
 int target_qcow2_open(const char *path, uint64_t size_bytes, const struct target_options *options,
                       struct target **out, struct error **err)
 {
     CLEANUP(qemu_nbd) struct qemu_nbd *child = NULL;
     CLEANUP(str) char *image = NULL;
     struct target_options nbd_options = *options;
+    bool direct;
 
     if (size_bytes == TARGET_SIZE_UNKNOWN)
         return error_set(err, ERROR_UNSUPPORTED,
                          "a qcow2 destination needs a source that says how large it is");
     if (!options->keep_content && create_qcow2(path, size_bytes, options, err) == -1)
         return error_wrap(err, "cannot make \"%s\"", path);
+    if (choose_direct(path, options, &direct, err) == -1)
+        return -1;
 
     json_auto_t *description = obj_pack("{s:s, s:s, s:{s:s, s:s}}", "driver", "qcow2", "discard",
                                         "unmap", "file", "driver", "file", "filename", path);
@@ -141,12 +171,14 @@ int target_qcow2_open(const char *path, uint64_t size_bytes, const struct target
     struct qemu_nbd_options child_options = {.image = image,
                                              .writable = true,
                                              .no_sync = options->no_sync,
+                                             .direct = direct,
                                              .timeout_ms = options->timeout_ms,
                                              .cancel = options->cancel};
     if (qemu_nbd_start(&child_options, &child, err) == -1)
         return error_wrap(err, "cannot write \"%s\"", path);
     nbd_options.is_zero = !options->keep_content;
-    if (target_nbd_open(qemu_nbd_uri(child), size_bytes, &nbd_options, out, err) == -1)
+    if (open_export(qemu_nbd_uri(child), size_bytes, &nbd_options, direct ? DIRECT_WRITE : 0, out,
+                    err) == -1)
         return error_wrap(err, "cannot write \"%s\"", path);
     struct nbd_target *nbd = (struct nbd_target *)*out;
     free(nbd->target.name);
