@@ -206,16 +206,42 @@ static void put_disks(const struct vm_run *run, const json_t *claims, json_t *vm
     }
 }
 
+/* How a NIC is bound: to a user-defined network that stands for the pod network by OVN's plugin. */
+static void bind_nic(const struct vm_run *run, bool pod, json_t *interface)
+{
+    if (pod && run->view->udn.has_primary)
+        obj_put_str(interface, "binding.name", "l2bridge");
+    else
+        obj_take(interface, pod ? "masquerade" : "bridge", json_object());
+}
+
+/* The addresses that the network is to give to a NIC that keeps them. */
+static void add_udn_addresses(const struct vm_run *run, const struct machine_nic *nic,
+                              const char *name, json_t *addresses)
+{
+    const struct str_list *known = &run->machine->static_ips;
+    json_t *list = json_array();
+
+    for (size_t i = 0; nic->mac != NULL && i < known->len; i++) {
+        CLEANUP(str) char *address = udn_address_of(known->ptr[i], nic->mac);
+        if (address != NULL)
+            json_array_append_new(list, json_string(address));
+    }
+    if (json_array_size(list) > 0)
+        json_object_set(addresses, name, list);
+    json_decref(list);
+}
+
 static void put_nic(const struct vm_run *run, const struct machine_nic *nic,
                     const json_t *destination, const char *name, json_t *vm)
 {
     const char *type = obj_str(destination, "type", "");
     bool pod = str_eq(type, "pod");
-    json_t *interface = obj_pack("{s:s, s:s, s:{}}", "name", name, "model",
-                                 is_compatible(run) ? "e1000e" : "virtio",
-                                 pod ? "masquerade" : "bridge");
+    json_t *interface =
+        obj_pack("{s:s, s:s}", "name", name, "model", is_compatible(run) ? "e1000e" : "virtio");
     json_t *network = obj_pack("{s:s}", "name", name);
 
+    bind_nic(run, pod, interface);
     obj_put_str(interface, "macAddress", nic->mac);
     if (nic->link_down)
         obj_put_str(interface, "state", "down");
@@ -231,7 +257,7 @@ static void put_nic(const struct vm_run *run, const struct machine_nic *nic,
 
 static void put_nics(struct vm_run *run, json_t *vm)
 {
-    json_auto_t *used = json_object();
+    json_auto_t *used = json_object(), *addresses = json_object();
     size_t count = 0;
 
     obj_take(vm, DOMAIN ".devices.interfaces", json_array());
@@ -245,8 +271,15 @@ static void put_nics(struct vm_run *run, json_t *vm)
             continue;
         CLEANUP(str) char *name = network_name_make(run, count++, destination, used);
         put_nic(run, nic, destination, name, vm);
+        if (str_eq(type, "pod") && plan_view_keeps_udn_addresses(run->view))
+            add_udn_addresses(run, nic, name, addresses);
     }
     mapping_release(&run->view->networks);
+    if (json_object_size(addresses) == 0)
+        return;
+    CLEANUP(str) char *text = obj_format(addresses);
+    json_object_set_new(obj_obj(vm, "spec.template.metadata.annotations"),
+                        "network.kubevirt.io/addresses", json_string(text));
 }
 
 static void put_metadata(const struct vm_run *run, json_t *vm)

@@ -66,6 +66,8 @@ static int fake_describe(struct source *source, const json_t *vm, struct machine
                                                                 (unsigned)machine->id[0] & 0xff),
                                                .network_id = xstrdup("net-1"),
                                                .model = xstrdup("e1000")});
+    str_list_push(&machine->static_ips,
+                  xasprintf("%s:ip:10.1.2.3,10.1.0.1,16", machine->nics.ptr[0].mac));
     *out = machine;
     return 0;
 }

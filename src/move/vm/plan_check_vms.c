@@ -156,6 +156,21 @@ static void check_macs(struct scan *scan, const struct machine *machine)
     }
 }
 
+/* Addresses that a NIC keeps must be some of the network that stands for the pod network. */
+static void check_udn_addresses(struct scan *scan, const struct machine *machine,
+                                const struct machine_nic *nic)
+{
+    for (size_t i = 0; nic->mac != NULL && i < machine->static_ips.len; i++) {
+        CLEANUP(str) char *address = udn_address_of(machine->static_ips.ptr[i], nic->mac);
+        if (address == NULL || udn_covers(&scan->view->udn, address))
+            continue;
+        CLEANUP(str) char *item = xasprintf("%s: %s", machine->name, address);
+        finding_add_item(scan->view->status, "VMIpNotMatchingUdnSubnet", CONDITION_WARN, "NotValid",
+                         "widen the network's subnets, or set spec.preserveStaticIPs to false",
+                         "addresses of VMs are outside of the target's user-defined network", item);
+    }
+}
+
 static void check_networks(struct scan *scan, const struct machine *machine)
 {
     json_t *status = scan->view->status;
@@ -172,8 +187,11 @@ static void check_networks(struct scan *scan, const struct machine *machine)
             continue;
         }
         const json_t *destination = mapping_take_network(&scan->view->networks, nic);
-        if (str_eq(obj_str(destination, "type", ""), "pod"))
-            pods++;
+        if (!str_eq(obj_str(destination, "type", ""), "pod"))
+            continue;
+        pods++;
+        if (plan_view_keeps_udn_addresses(scan->view))
+            check_udn_addresses(scan, machine, nic);
     }
     mapping_release(&scan->view->networks);
     if (pods > 1)

@@ -89,7 +89,8 @@ int plan_view_load(struct room *room, const json_t *plan, json_t *status, struct
     view->provider_name = meta_name(view->providers.source);
     view->provider_type = obj_str(view->providers.source, "spec.type", "");
     check_namespace(plan, status);
-    if (load_maps(view, err) == -1)
+    if (load_maps(view, err) == -1 ||
+        udn_load(room, obj_str(plan, "spec.targetNamespace", ""), &view->udn, err) == -1)
         return -1;
     if (view->providers.source != NULL)
         view->source = inventory_get_source(room->inventory, view->provider_ns,
@@ -107,6 +108,7 @@ void plan_view_reset(struct plan_view *view)
     json_decref(view->storage_map);
     provider_pair_reset(&view->providers);
     settings_reset(&view->settings);
+    udn_reset(&view->udn);
     memset(view, 0, sizeof(*view));
 }
 
@@ -141,6 +143,12 @@ bool plan_view_converts(const struct plan_view *view)
 {
     return view->ops != NULL && view->ops->needs_conversion &&
            !obj_bool(view->plan, "spec.skipGuestConversion", false);
+}
+
+bool plan_view_keeps_udn_addresses(const struct plan_view *view)
+{
+    return view->udn.has_primary && view->settings.static_udn &&
+           obj_bool(view->plan, "spec.preserveStaticIPs", false);
 }
 
 const char *plan_view_service_account(const struct plan_view *view)

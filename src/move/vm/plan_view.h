@@ -9,6 +9,7 @@
 #include "move/vm/provider_pair.h"
 #include "move/vm/room.h"
 #include "move/vm/settings.h"
+#include "move/vm/udn.h"
 #include "source/source.h"
 
 struct plan_view {
@@ -20,6 +21,7 @@ struct plan_view {
     const char *provider_ns, *provider_name, *provider_type; /* the source's; borrowed */
     json_t *network_map, *storage_map;                       /* or NULL */
     struct mapping networks, storages;
+    struct udn udn; /* of the target namespace */
     const struct source_ops *ops; /* of the source, or NULL */
     struct source *source;        /* open, or NULL */
     int64_t blocked_ms;           /* how long something has blocked the plan */
@@ -40,6 +42,9 @@ bool plan_view_converts(const struct plan_view *view);
 
 /* True if machines run on while they are copied. */
 bool plan_view_is_warm(const struct plan_view *view);
+
+/* True if machines tell a user-defined network, which stands for the pod network, their addresses. */
+bool plan_view_keeps_udn_addresses(const struct plan_view *view);
 
 /* The service account of pods in the target namespace, or NULL for its default. */
 const char *plan_view_service_account(const struct plan_view *view);

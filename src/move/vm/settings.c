@@ -117,6 +117,9 @@ int settings_load(struct room *room, struct settings *settings, struct error **e
     CLEANUP(str) char *serial = knob_text(spec, "feature_vmware_system_serial_number",
                                           "FEATURE_VMWARE_SYSTEM_SERIAL_NUMBER");
     settings->vmware_serial = serial == NULL || str_eq(serial, "true");
+    CLEANUP(str) char *addresses = knob_text(spec, "controller_static_udn_ip_addresses",
+                                             "FEATURE_STATIC_UDN_IP_ADDRESSES");
+    settings->static_udn = addresses == NULL || str_eq(addresses, "true");
     settings->hook_resources = hook_resources(spec);
     return 0;
 }

@@ -21,6 +21,7 @@ struct settings {
     char *aap_url, *aap_token_secret, *aap_ca_secret; /* or NULL */
     bool aap_insecure;
     bool vmware_serial; /* machines from vSphere keep the serial number that VMware made */
+    bool static_udn;    /* addresses are kept on user-defined networks, too */
     int64_t aap_timeout_s; /* 0: not set */
     json_t *hook_resources;
 };

@@ -428,3 +428,29 @@ TEST(a_nic_that_was_not_connected_is_down_and_an_unconverted_guest_keeps_its_dri
     check_text(&c, NIC0 ".state", "down");
     check_text(&c, NIC0 ".model", "e1000e");
 }
+
+TEST(a_user_defined_network_in_the_pod_networks_place_is_bound_by_its_plugin_and_told_addresses)
+{
+    CLEANUP(case) struct case_ c, plain;
+
+    open_case(&c);
+    map_network(&c, "net-1", "pod", NULL);
+    c.view.udn.has_primary = c.view.settings.static_udn = true;
+    obj_put_bool(c.plan, "spec.preserveStaticIPs", true);
+    str_list_push(&c.run.machine->static_ips,
+                  xstrdup("00:50:56:00:00:01:ip:10.1.2.3,10.1.0.1,16,10.1.0.2"));
+    str_list_push(&c.run.machine->static_ips, xstrdup("00:50:56:00:00:99:ip:10.9.9.9,,16"));
+    build(&c);
+    check_text(&c, NIC0 ".binding.name", "l2bridge");
+    CHECK(obj_at(c.vm, NIC0 ".masquerade") == NULL);
+    const json_t *annotations = obj_obj(c.vm, "spec.template.metadata.annotations");
+    CHECK_STR(obj_map_str(annotations, "network.kubevirt.io/addresses"),
+              "{\"net-0\":[\"10.1.2.3\"]}");
+
+    open_case(&plain);
+    map_network(&plain, "net-1", "pod", NULL);
+    plain.view.udn.has_primary = plain.view.settings.static_udn = true;
+    build(&plain);
+    annotations = obj_obj(plain.vm, "spec.template.metadata.annotations");
+    CHECK(obj_map_str(annotations, "network.kubevirt.io/addresses") == NULL);
+}

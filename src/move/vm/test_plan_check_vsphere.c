@@ -213,6 +213,33 @@ TEST(a_layer_3_network_of_the_target_is_refused)
     CHECK(plan_says(&scene, "UnsupportedUserDefinedNetwork", "NotSupported"));
 }
 
+/* A plan whose machines keep their addresses (10.1.2.3), onto a network with SUBNETS. */
+static void plan_onto(struct scene *scene, const char *subnets)
+{
+    CLEANUP(str)
+    char *config =
+        xasprintf("{\"topology\":\"layer2\",\"role\":\"primary\",\"subnets\":\"%s\"}", subnets);
+
+    scene_init(scene, 1, 1, 0);
+    fake_cluster_put(scene->cluster, &KIND_NETWORK_ATTACHMENT,
+                     obj_pack("{s:{s:s, s:s, s:{s:s}}, s:{s:s}}", "metadata", "namespace", "target",
+                              "name", "net", "labels", "k8s.ovn.org/user-defined-network", "",
+                              "spec", "config", config));
+    step_with(scene, "spec.preserveStaticIPs", json_true());
+}
+
+TEST(an_address_outside_of_the_user_defined_network_is_told)
+{
+    CLEANUP(scene) struct scene outside, inside;
+
+    plan_onto(&outside, "10.2.0.0/16");
+    CHECK(plan_says(&outside, "VMIpNotMatchingUdnSubnet", "NotValid"));
+    CHECK(object_is_ready(scene_plan(&outside)));
+    scene_reset(&outside);
+    plan_onto(&inside, "10.2.0.0/16,10.1.0.0/16");
+    CHECK(!object_has_condition(scene_plan(&inside), "VMIpNotMatchingUdnSubnet"));
+}
+
 TEST(a_namespace_that_is_restricted_is_told)
 {
     CLEANUP(scene) struct scene scene;
