@@ -16,6 +16,7 @@ enum { DISK_BYTES = 3 * 1024 * 1024 + 512 };
 static json_t *objects; /* kind to array */
 static json_t *trouble; /* of users' rules, or NULL */
 static bool complete, power_on;
+static bool locked;
 static const char *test_failure, *problem_where, *problem_what;
 
 static int fake_open(const struct source_config *config, struct source **out, struct error **err)
@@ -102,6 +103,8 @@ static const json_t *find_vm(const char *id)
 static int fake_power_set(struct source *source, const char *vm_id, enum source_power state,
                           bool force, struct cancel *cancel, struct error **err)
 {
+    if (locked)
+        return error_set(err, ERROR_DENIED, "the password is wrong");
     if (find_vm(vm_id) == NULL)
         return error_set(err, ERROR_NOT_FOUND, "there is no VM \"%s\"", vm_id);
     power_on = state == SOURCE_POWER_ON;
@@ -124,7 +127,7 @@ void fake_source_reset(void)
     json_decref(objects);
     objects = json_object();
     complete = true;
-    power_on = false;
+    power_on = locked = false;
     test_failure = problem_where = problem_what = NULL;
     ops.can_power = false;
     fake_source_set_rules_trouble(NULL);
@@ -173,6 +176,11 @@ void fake_source_set_power(bool on)
 {
     ops.can_power = true;
     power_on = on;
+}
+
+void fake_source_lock(bool is_locked)
+{
+    locked = is_locked;
 }
 
 bool fake_source_is_on(void)

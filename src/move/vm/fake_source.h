@@ -26,6 +26,8 @@ void fake_source_set_complete(bool complete);
 /* Makes the source one whose machines are switched on and off. */
 void fake_source_set_power(bool on);
 bool fake_source_is_on(void);
+/* Switching is refused as to somebody with a wrong password. */
+void fake_source_lock(bool locked);
 
 /* What the connection test fails with, and what the collector complains of; NULL: nothing. */
 void fake_source_set_test(const char *failure);

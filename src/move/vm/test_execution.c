@@ -645,6 +645,53 @@ TEST(a_blocker_that_lasts_fails_what_is_on_its_way)
     check_target_empty(&scene);
 }
 
+/* The source's provider is not ready any more; its conditions from before are the caller's. */
+static json_t *spoil_provider(struct scene *scene)
+{
+    json_t *provider = fake_cluster_get(scene->cluster, &KIND_PROVIDER, "ns", "src");
+    json_t *good = obj_copy(obj_arr(provider, "status.conditions"));
+
+    obj_take(provider, "status.conditions",
+             obj_pack("[{s:s, s:s, s:s, s:s}]", "type", "ConnectionAuthFailed", "status", "True",
+                      "category", "Critical", "message", "the password is wrong"));
+    return good;
+}
+
+static void mend_provider(struct scene *scene, json_t *good)
+{
+    obj_take(fake_cluster_get(scene->cluster, &KIND_PROVIDER, "ns", "src"), "status.conditions",
+             json_incref(good));
+}
+
+TEST(a_source_that_refuses_the_password_is_cleaned_up_once_it_takes_it)
+{
+    CLEANUP(scene) struct scene scene;
+
+    scene_init(&scene, 1, 1, SCENE_RAW);
+    scene.stuck = true;
+    fake_source_set_power(true);
+    scene_migrate(&scene, "m");
+    run_until(&scene, "CopyDisks");
+    CHECK(!fake_source_is_on());
+    fake_source_lock(true);
+    json_auto_t *good = spoil_provider(&scene);
+    run_rounds(&scene, 2);
+    for (int minutes = 0; minutes < 30; minutes += 6) {
+        time_advance_fake(6 * 60 * 1000);
+        run_rounds(&scene, 2);
+    }
+    check_reason(scene_vm(&scene, "1"), "the password is wrong");
+    CHECK(!vm_status_is_completed(scene_vm(&scene, "1")));
+    CHECK(!fake_source_is_on());
+    fake_source_lock(false);
+    mend_provider(&scene, good);
+    scene_run(&scene);
+    CHECK(plan_has(&scene, "Failed"));
+    CHECK(fake_source_is_on());
+    CHECK(!conditions_is_true(scene_vm(&scene, "1"), "CleanUpFailed"));
+    check_target_empty(&scene);
+}
+
 TEST(what_a_provider_suffers_from_is_shown_at_the_vm_until_it_is_over)
 {
     CLEANUP(scene) struct scene scene;
@@ -653,15 +700,10 @@ TEST(what_a_provider_suffers_from_is_shown_at_the_vm_until_it_is_over)
     scene.stuck = true;
     scene_migrate(&scene, "m");
     run_rounds(&scene, 5);
-    json_t *provider = fake_cluster_get(scene.cluster, &KIND_PROVIDER, "ns", "src");
-    json_auto_t *good = obj_copy(obj_arr(provider, "status.conditions"));
-    obj_take(provider, "status.conditions",
-             obj_pack("[{s:s, s:s, s:s, s:s}]", "type", "ConnectionAuthFailed", "status", "True",
-                      "category", "Critical", "message", "the password is wrong"));
+    json_auto_t *good = spoil_provider(&scene);
     run_rounds(&scene, 2);
     check_shown(scene_vm(&scene, "1"), "the password is wrong");
-    provider = fake_cluster_get(scene.cluster, &KIND_PROVIDER, "ns", "src");
-    obj_take(provider, "status.conditions", json_incref(good));
+    mend_provider(&scene, good);
     run_rounds(&scene, 2);
     CLEANUP(str) char *pipeline = obj_format(obj_arr(scene_vm(&scene, "1"), "pipeline"));
     CHECK(strstr(pipeline, "password") == NULL);

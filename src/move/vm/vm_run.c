@@ -25,6 +25,7 @@ enum {
     RETRY_MS = 2000,                     /* after a failure that may pass */
     RETRY_LIMIT_MS = 15 * 60 * 1000,     /* such failures in a row, then it counts */
     CLEAN_UP_LIMIT_MS = 5 * 60 * 1000,   /* the same while cleaning up */
+    SHUT_OUT_LIMIT_MS = 60 * 60 * 1000,  /* and while the source refuses our password */
 };
 
 #define ANNOTATION_FAILING_SINCE "failingSince"
@@ -225,13 +226,23 @@ static bool is_patient(struct vm_run *run, const char *text)
     return !is_older(step_annotation(step, ANNOTATION_FAILING_SINCE), RETRY_LIMIT_MS);
 }
 
+/* A password that became wrong is put right by somebody, who need not be quick: until then snapshots
+ * and machines that are off would stay so on the source.  Who deletes the plan does not wait. */
+static int64_t clean_up_limit_ms(const struct vm_run *run, const struct error *failure)
+{
+    const json_t *source = run->view->providers.source;
+    bool shut_out = failure->code == ERROR_DENIED && source != NULL && !object_is_ready(source);
+
+    return shut_out && !object_is_deleted(run->view->plan) ? SHUT_OUT_LIMIT_MS : CLEAN_UP_LIMIT_MS;
+}
+
 /* Cleaning up is tried again whatever the failure, until its time is over; then what is left is
  * named, and the VM's result stays what it was. */
-static void clean_up_failed(struct vm_run *run, const char *text)
+static void clean_up_failed(struct vm_run *run, const struct error *failure, const char *text)
 {
     run->again_ms = RETRY_MS;
     if (!is_older(vm_status_condition_time(run->status, CONDITION_CLEANING_UP),
-                  CLEAN_UP_LIMIT_MS))
+                  clean_up_limit_ms(run, failure)))
         return;
     finding_add(run->status, "CleanUpFailed", CONDITION_WARN, "LeftOvers",
                 "remove what is labelled with the plan's and the VM's id by hand", "%s", text);
@@ -298,7 +309,7 @@ static bool run_step(struct vm_run *run, enum step_id id)
     CLEANUP(str) char *text = error_format(failure);
     bool passing = error_is_transient(failure) || failure->code == ERROR_CONFLICT;
     if (id == STEP_CLEAN_UP)
-        clean_up_failed(run, text);
+        clean_up_failed(run, failure, text);
     else if (passing && is_patient(run, text))
         run->again_ms = RETRY_MS;
     else
