@@ -176,7 +176,8 @@ static int open_destination(struct run *run, bool continues, struct error **err)
     else if (stream_has_size(run->stream))
         size = stream_size(run->stream);
     options.keep_content = continues || settings->extents_path != NULL;
-    options.is_plain = run->disk != NULL && !disk_is_remote(run->disk) && !disk_is_packed(run->disk);
+    options.is_plain =
+        run->disk != NULL && !disk_is_remote(run->disk) && !disk_is_packed(run->disk);
     options.cancel = run->cancel;
     if (continues && is_qcow2)
         return error_set(err, ERROR_UNSUPPORTED, "--resume works with raw destinations only");
