@@ -186,15 +186,13 @@ static void visit_dependent(struct collection *c, struct owner *owner, const str
 }
 
 /* False if the object certainly names none of the owners: most name others, and need not be parsed to
- * see that.  The text is compact, its metadata comes before what else may have such a list, and no
- * value in the list has a bracket. */
+ * see that.  The text is compact. */
 static bool may_depend(const struct collection *c, const struct object *stored)
 {
-    static const char list[] = "\"ownerReferences\":[", field[] = "\"uid\":\"";
-    const char *refs = strstr(stored->text, list);
-    const char *end = refs != NULL ? strchr(refs + strlen(list), ']') : NULL;
+    static const char field[] = "\"uid\":\"";
+    const char *at = strstr(stored->text, "\"ownerReferences\":[");
 
-    for (const char *at = refs; at != NULL && (at = strstr(at, field)) != NULL && at < end;) {
+    while (at != NULL && (at = strstr(at, field)) != NULL) {
         at += strlen(field);
         CLEANUP(str) char *uid = xstrndup(at, strcspn(at, "\""));
         if (map_find(c->uids, uid) != NULL)
