@@ -570,7 +570,7 @@ keeps_a_shared_disk() {
     kb delete vm shared --timeout=30s
 }
 
-is_slowed_and_converges() {
+has_what_its_policy_says() {
     at a
     policy "$one" "bandwidthPerMigration: 2Mi, allowAutoConverge: true"
     migrate a b "$one" converge
@@ -676,7 +676,7 @@ that "survives a target that dies at the landing" survives_a_target_that_dies_at
 that "survives a source that dies before it cleans up" survives_a_source_that_dies_before_it_cleans_up
 that "starts again at its new home with its UUID" starts_again_at_its_new_home
 that "does not copy a disk that both homes see" keeps_a_shared_disk
-that "has the bandwidth and auto-converge of its policy" is_slowed_and_converges
+that "has the bandwidth and auto-converge of its policy" has_what_its_policy_says
 that "is ended when it takes longer than its policy allows" ends_when_it_takes_too_long
 that "runs at the target before all its memory is there" runs_there_before_its_memory_is_there
 that "says that post-copy cannot be, and does without" says_that_post_copy_cannot_be
