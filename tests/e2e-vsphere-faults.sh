@@ -93,7 +93,7 @@ waits_for_a_removal_that_is_stuck() {
     wait_until 60 has_precopies "$name" 1
     vc "fault?set=$fault"
     wait_until 60 vm_is "$name" WaitForPreviousSnapshotRemoval
-    contains "$(vm_status "$name" '.pipeline[*].reason')" "waiting until the source has removed"
+    wait_until 30 shows_at_vm "waiting until the source has removed"
     vc fault
     cutover "$name"
     succeeds
