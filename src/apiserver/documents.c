@@ -266,6 +266,8 @@ static void answer_metrics(struct documents *documents, struct call *call)
     if (documents->server->http != NULL)
         http_server_get_stats(documents->server->http, &http);
     metrics_format(documents->server->metrics, &out);
+    buf_add(&out, "# TYPE etcd_disk_backend_commit_duration_seconds histogram\n");
+    histogram_format(&stats.commit_times, "etcd_disk_backend_commit_duration_seconds", "", &out);
     format_objects(documents->server->store, &out);
     pthread_rwlock_rdlock(&documents->server->lock);
     if (documents->server->format_metrics != NULL)
@@ -275,8 +277,6 @@ static void answer_metrics(struct documents *documents, struct call *call)
                "# TYPE gantry_store_writes_total counter\ngantry_store_writes_total %" PRIu64 "\n"
                "# TYPE gantry_store_commits_total counter\ngantry_store_commits_total %" PRIu64 "\n"
                "# TYPE gantry_store_failed_total counter\ngantry_store_failed_total %" PRIu64 "\n"
-               "# TYPE gantry_store_commit_seconds_total counter\n"
-               "gantry_store_commit_seconds_total %g\n"
                "# TYPE gantry_store_objects gauge\ngantry_store_objects %zu\n"
                "# TYPE gantry_store_history_events gauge\ngantry_store_history_events %zu\n"
                "# TYPE gantry_watches gauge\ngantry_watches %zu\n"
@@ -289,8 +289,8 @@ static void answer_metrics(struct documents *documents, struct call *call)
                "gantry_connections_evicted_total %" PRIu64 "\n"
                "# TYPE gantry_requests_refused_total counter\n"
                "gantry_requests_refused_total %" PRIu64 "\n",
-               stats.writes, stats.commits, stats.failed, (double)stats.commit_us / 1e6,
-               stats.objects, stats.history_events, stats.watches, http.connections,
+               stats.writes, stats.commits, stats.failed, stats.objects,
+               stats.history_events, stats.watches, http.connections,
                http.accepted, http.refused, http.evicted, rate_refused(documents->server->rate));
     call_answer_text(call, 200, out.ptr);
 }

@@ -36,6 +36,7 @@ void histogram_format(const struct histogram *histogram, const char *name, const
     }
     buf_printf(out, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, comma,
                histogram->count);
-    buf_printf(out, "%s_sum{%s} %g\n%s_count{%s} %" PRIu64 "\n", name, labels,
-               (double)histogram->sum_us / 1e6, name, labels, histogram->count);
+    const char *open = *labels == '\0' ? "" : "{", *close = *labels == '\0' ? "" : "}";
+    buf_printf(out, "%s_sum%s%s%s %g\n%s_count%s%s%s %" PRIu64 "\n", name, open, labels, close,
+               (double)histogram->sum_us / 1e6, name, open, labels, close, histogram->count);
 }

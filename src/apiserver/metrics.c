@@ -1,7 +1,6 @@
 #include "apiserver/metrics.h"
 
 #include "apiserver/histogram.h"
-#include "base/array.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/map.h"
@@ -11,6 +10,7 @@
 #include "base/time.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +19,13 @@
 
 enum { MAX_SERIES = 2000, MAX_LABELS = 400, MAX_STAT = 4096 };
 
-static const char *const operations[] = {"create", "update", "delete"};
-
 struct metrics {
     pthread_mutex_t lock;
     int64_t started_ms;
     struct map *requests; /* labels and status -> struct histogram; guarded by lock, as the rest */
     struct map *open;     /* labels -> int64_t */
-    struct histogram writes[ARRAY_SIZE(operations)];
+    struct map *writes;   /* labels -> struct histogram */
+    _Atomic int64_t reading, changing; /* requests in flight; not guarded */
 };
 
 struct metrics *metrics_new(void)
@@ -37,6 +36,7 @@ struct metrics *metrics_new(void)
     metrics->started_ms = time_now_ms();
     metrics->requests = map_new();
     metrics->open = map_new();
+    metrics->writes = map_new();
     return metrics;
 }
 
@@ -46,6 +46,7 @@ void metrics_free(struct metrics *metrics)
         return;
     map_free(metrics->requests, free);
     map_free(metrics->open, free);
+    map_free(metrics->writes, free);
     pthread_mutex_destroy(&metrics->lock);
     free(metrics);
 }
@@ -95,12 +96,22 @@ void metrics_stays_open(struct metrics *metrics, const struct metrics_labels *la
         *count += change;
 }
 
-void metrics_count_write(struct metrics *metrics, const char *operation, int64_t us)
+void metrics_in_flight(struct metrics *metrics, bool mutating, int change)
 {
+    atomic_fetch_add(mutating ? &metrics->changing : &metrics->reading, change);
+}
+
+void metrics_count_write(struct metrics *metrics, const char *operation, const char *group,
+                         const char *plural, int64_t us)
+{
+    char key[MAX_LABELS];
+
+    snprintf(key, sizeof(key), "operation=\"%.20s\",type=\"%.90s%s%.90s\"", operation, plural,
+             *group == '\0' ? "" : ".", group);
     LOCK_SCOPE(&metrics->lock);
-    for (size_t i = 0; i < ARRAY_SIZE(operations); i++)
-        if (str_eq(operations[i], operation))
-            histogram_add(&metrics->writes[i], us);
+    struct histogram *histogram = find_or_make(metrics->writes, key, sizeof(*histogram));
+    if (histogram != NULL)
+        histogram_add(histogram, us);
 }
 
 /* --- Formatting --------------------------------------------------------------------------------
@@ -125,15 +136,22 @@ static void format_requests(const struct metrics *metrics, struct buf *out)
     while ((labels = map_next(metrics->open, &pos, &value)) != NULL)
         buf_printf(out, "apiserver_longrunning_requests{%s} %" PRId64 "\n", labels,
                    *(const int64_t *)value);
+    buf_printf(out,
+               "# TYPE apiserver_current_inflight_requests gauge\n"
+               "apiserver_current_inflight_requests{request_kind=\"mutating\"} %" PRId64 "\n"
+               "apiserver_current_inflight_requests{request_kind=\"readOnly\"} %" PRId64 "\n",
+               atomic_load(&metrics->changing), atomic_load(&metrics->reading));
 }
 
 static void format_writes(const struct metrics *metrics, struct buf *out)
 {
-    buf_add(out, "# TYPE gantry_store_write_duration_seconds histogram\n");
-    for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
-        CLEANUP(str) char *labels = xasprintf("operation=\"%s\"", operations[i]);
-        histogram_format(&metrics->writes[i], "gantry_store_write_duration_seconds", labels, out);
-    }
+    const char *labels;
+    size_t pos = 0;
+    void *value = NULL;
+
+    buf_add(out, "# TYPE etcd_request_duration_seconds histogram\n");
+    while ((labels = map_next(metrics->writes, &pos, &value)) != NULL)
+        histogram_format(value, "etcd_request_duration_seconds", labels, out);
 }
 
 /* The second number of /proc/self/statm: pages in memory. */

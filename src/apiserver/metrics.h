@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct buf;
@@ -29,8 +30,14 @@ void metrics_count(struct metrics *metrics, const struct metrics_labels *labels,
  * ends (-1). */
 void metrics_stays_open(struct metrics *metrics, const struct metrics_labels *labels, int change);
 
-/* One write to the store: OPERATION is "create", "update" or "delete". */
-void metrics_count_write(struct metrics *metrics, const char *operation, int64_t us);
+/* A request that changes something (MUTATING) or only reads begins (1) or ends (-1).  One that stays
+ * open is only that. */
+void metrics_in_flight(struct metrics *metrics, bool mutating, int change);
+
+/* One write to the store: OPERATION is "create", "update" or "delete"; of the kind that is
+ * served as PLURAL in GROUP. */
+void metrics_count_write(struct metrics *metrics, const char *operation, const char *group,
+                         const char *plural, int64_t us);
 
 /* Appends all of them, and what this process takes, in the Prometheus text format. */
 void metrics_format(struct metrics *metrics, struct buf *out);

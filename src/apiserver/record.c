@@ -102,6 +102,15 @@ void record_stays_open(struct call *call, int change)
         return;
     struct metrics_labels labels = labels_of(call);
     metrics_stays_open(call->server->metrics, &labels, change);
+    record_in_flight(call, -change);
+}
+
+void record_in_flight(const struct call *call, int change)
+{
+    const char *method = call->request->method;
+
+    metrics_in_flight(call->server->metrics, !str_eq(method, "GET") && !str_eq(method, "HEAD"),
+                      change);
 }
 
 /* --- The log

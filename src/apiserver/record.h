@@ -18,6 +18,9 @@ enum { RECORD_LINES_PER_S = 50, RECORD_SLOW_US = 1000 * 1000 };
 struct record *record_new(void);
 void record_free(struct record *record);
 
+/* A request begins (1) or ends (-1) to be worked on. */
+void record_in_flight(const struct call *call, int change);
+
 /* CALL begins to be handled (1), or is over (-1): counted if it is one that stays open. */
 void record_stays_open(struct call *call, int change);
 

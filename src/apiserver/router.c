@@ -312,7 +312,9 @@ static void route_within_limits(struct call *call)
         refuse_rate(call, retry_s);
         return;
     }
+    record_in_flight(call, 1);
     route(call);
+    record_in_flight(call, -1);
     rate_end(call->server->rate, call->user);
 }
 

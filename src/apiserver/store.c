@@ -70,7 +70,8 @@ struct store {
     uint64_t version; /* the writer's count, ahead of memory's while a group is written */
     /* Changes up to this version are not in the history on disk; the writer's. */
     uint64_t forgotten;
-    _Atomic uint64_t writes, commits, failed, commit_us;
+    struct histogram commit_times; /* guarded by lock */
+    _Atomic uint64_t writes, commits, failed;
 };
 
 /* --- The caller's side --------------------------------------------------------------------------
@@ -290,6 +291,14 @@ static void publish(struct store *store, struct write **group, size_t count)
     atomic_fetch_add(&store->commits, 1);
 }
 
+static void note_commit(struct store *store, int64_t start_us)
+{
+    int64_t us = time_mono_us() - start_us;
+    LOCK_SCOPE(&store->lock);
+
+    histogram_add(&store->commit_times, us);
+}
+
 /* What memory has forgotten is of no use on disk either. */
 static int forget_history(struct store *store, struct error **err)
 {
@@ -335,7 +344,7 @@ static void commit_group(struct store *store, struct write **group, size_t count
                      : database_commit(store->database, store->version, &err);
     else if (result == 0)
         database_rollback(store->database);
-    atomic_fetch_add(&store->commit_us, (uint64_t)(time_mono_us() - start_us));
+    note_commit(store, start_us);
     if (result == 0 && written > 0) {
         publish(store, group, written);
         for (size_t i = 0; i < written; i++)
@@ -361,7 +370,7 @@ static int commit_together(struct store *store, struct write **group, size_t cou
         result = forget_history(store, err);
     if (result == 0)
         result = database_commit(store->database, store->version, err);
-    atomic_fetch_add(&store->commit_us, (uint64_t)(time_mono_us() - start_us));
+    note_commit(store, start_us);
     if (result == 0) {
         publish(store, group, count);
         return 0;
@@ -536,7 +545,10 @@ void store_get_stats(struct store *store, struct store_stats *stats)
         .writes = atomic_load(&store->writes),
         .commits = atomic_load(&store->commits),
         .failed = atomic_load(&store->failed),
-        .commit_us = atomic_load(&store->commit_us),
     };
+    {
+        LOCK_SCOPE(&store->lock);
+        stats->commit_times = store->commit_times;
+    }
     memory_get_stats(store->memory, stats);
 }

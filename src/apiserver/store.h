@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "apiserver/histogram.h"
 #include "apiserver/object.h"
 #include "base/vector.h"
 
@@ -144,7 +145,7 @@ struct store_stats {
     uint64_t writes;       /* acknowledged */
     uint64_t commits;      /* groups of them */
     uint64_t failed;       /* writes that could not be committed */
-    uint64_t commit_us;    /* time spent in commits */
+    struct histogram commit_times; /* of each group, from its first statement to the disk's answer */
     size_t objects;
     size_t history_events;
     size_t watches;

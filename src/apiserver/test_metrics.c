@@ -66,8 +66,15 @@ TEST(requests_are_counted_by_verb_and_resource)
                              "resource", "", "DELETE") ",le=\"+Inf\"} 1"));
     CHECK(has_line(text, "apiserver_longrunning_requests{" LABELS("namespace", "", "WATCH") "} 0"));
     CHECK(has_line(text, "apiserver_storage_objects{resource=\"configmaps\"} "));
-    CHECK(has_line(
-        text, "gantry_store_write_duration_seconds_bucket{operation=\"create\",le=\"+Inf\"} "));
+    CHECK(has_line(text, "etcd_request_duration_seconds_count{operation=\"create\","
+                         "type=\"configmaps\"} "));
+    CHECK(has_line(text, "etcd_request_duration_seconds_count{operation=\"delete\","
+                         "type=\"configmaps\"} 1"));
+    CHECK(has_line(text, "etcd_disk_backend_commit_duration_seconds_bucket{le=\"+Inf\"} "));
+    CHECK(has_line(text, "etcd_disk_backend_commit_duration_seconds_sum 0."));
+    /* the one that asks is in flight itself; the watch of before is over */
+    CHECK(has_line(text, "apiserver_current_inflight_requests{request_kind=\"readOnly\"} 1"));
+    CHECK(has_line(text, "apiserver_current_inflight_requests{request_kind=\"mutating\"} 0"));
     CHECK(has_line(text, "process_resident_memory_bytes "));
 }
 

@@ -352,7 +352,7 @@ int write_commit(struct call *call, const struct object *base, const json_t *obj
     metrics_count_write(call->server->metrics, remove           ? "delete"
                                                : base == NULL ? "create"
                                                               : "update",
-                        time_mono_us() - start_us);
+                        call->group, call->plural, time_mono_us() - start_us);
     if (result == 0) {
         hook_after_write(call, object, remove);
         return 0;

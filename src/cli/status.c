@@ -68,7 +68,9 @@ static int print_server(struct kube_client *client, struct error **err)
 }
 
 #define REQUESTS "apiserver_request_duration_seconds"
-#define WRITES "gantry_store_write_duration_seconds"
+#define WRITES "etcd_request_duration_seconds"
+#define COMMITS "etcd_disk_backend_commit_duration_seconds"
+#define IN_FLIGHT "apiserver_current_inflight_requests"
 
 static void print_requests(const char *text)
 {
@@ -79,19 +81,24 @@ static void print_requests(const char *text)
            metrics_sum(text, "apiserver_request_total", ""), refused, failed,
            metrics_quantile(text, REQUESTS, "verb=\"GET", NULL, 0.5) * 1000,
            metrics_quantile(text, REQUESTS, "verb=\"GET", NULL, 0.99) * 1000);
-    printf("%-12s %.0f watches, %.0f connections\n", "open",
+    printf("%-12s %.0f reads and %.0f writes under way, %.0f watches, %.0f connections\n", "open",
+           metrics_sum(text, IN_FLIGHT, "readOnly"), metrics_sum(text, IN_FLIGHT, "mutating"),
            metrics_sum(text, "apiserver_longrunning_requests", "verb=\"WATCH"),
            metrics_sum(text, "gantry_connections", ""));
 }
 
 static void print_store(const char *text)
 {
-    printf("%-12s %.0f objects, %.0f writes in %.0f commits; p50 %.1f ms, p99 %.1f ms\n", "store",
+    printf("%-12s %.0f objects, %.0f writes in %.0f commits; a write p50 %.1f ms, p99 %.1f ms, a "
+           "commit p50 %.1f ms, p99 %.1f ms\n",
+           "store",
            metrics_sum(text, "gantry_store_objects", ""),
            metrics_sum(text, "gantry_store_writes_total", ""),
            metrics_sum(text, "gantry_store_commits_total", ""),
            metrics_quantile(text, WRITES, "", NULL, 0.5) * 1000,
-           metrics_quantile(text, WRITES, "", NULL, 0.99) * 1000);
+           metrics_quantile(text, WRITES, "", NULL, 0.99) * 1000,
+           metrics_quantile(text, COMMITS, "", NULL, 0.5) * 1000,
+           metrics_quantile(text, COMMITS, "", NULL, 0.99) * 1000);
 }
 
 static void print_process(const char *text)
