@@ -350,8 +350,8 @@ static int run(struct parts *p)
             hint == NULL ? xstrdup(chain) : xasprintf("%s (%s)", chain, hint);
 
         log_error("%s", text);
-        tell(p, text);
         stop(p, false);
+        tell(p, text); /* now that the home is free again */
         error_free(err);
         return EXIT_FAILED;
     }
