@@ -344,54 +344,6 @@ obeys_virtctl() {
     wait_until 30 sh -c "kubectl -n default get vm tiny -o yaml | grep -q 'printableStatus: Running'"
 }
 
-# age FILE SPAN: makes a token's file look so old; it lies in a pod's folder in memory
-age() {
-    for token in $1; do
-        touch -d "-$2" "$token"
-    done
-    k annotate --overwrite pod carrier "looked=$(date +%s.%N)" # the agent looks at once
-}
-
-# expiry FILE: of the token that the pod sees there
-expiry() {
-    k exec carrier -- cat "$1" | cut -d. -f2 | tr '_-' '/+' | { cat; echo ==; } | base64 -di 2>/dev/null |
-        jq .exp
-}
-
-renews_tokens() {
-    account=/var/run/secrets/kubernetes.io/serviceaccount/token
-    more='volumes: [{name: short, projected: {sources: [{serviceAccountToken: {path: in/t, expirationSeconds: 600, audience: other}}]}}]'
-    mounts='volumeMounts: [{name: short, mountPath: /short}]'
-    # reads all the time: one that is empty or half would be seen
-    pod carrier "while :; do for t in $account /short/in/t; do c=\$(cat \$t); [ \${#c} -gt 300 ] || echo bad; done; done" |
-        k create -f -
-    wait_until 20 phase_is carrier Running
-    uid=$(k get pod carrier -o 'jsonpath={.metadata.uid}')
-    files=$home/node/pods/$uid/volumes
-    ! k exec carrier -- sh -c "echo x >$account" || fail "the pod can write its token"
-    first=$(expiry "$account") short=$(expiry /short/in/t)
-    now=$(date +%s)
-    [ "$((short - now))" -le 600 ] || fail "a token lives longer than it was asked to"
-
-    age "$files/service_account/token $files/short/in/t" "7 minutes" # too early
-    sleep 1.1
-    same "$(expiry "$account") $(expiry /short/in/t)" "$first $short"
-    age "$files/short/in/t" "9 minutes"
-    wait_until 10 sh -c "[ -z \"\$(find '$files/short/in/t' -mmin +1)\" ]"
-    [ "$(expiry /short/in/t)" -gt "$short" ] || fail "the short token is the old one"
-    same "$(expiry "$account")" "$first"
-    age "$files/service_account/token" "20 hours"
-    wait_until 10 sh -c "[ -z \"\$(find '$files/service_account/token' -mmin +1)\" ]"
-    [ "$(expiry "$account")" -gt "$first" ] || fail "the pod's token is the old one"
-    token=$(k exec carrier -- cat "$account")
-    contains "$(KUBECONFIG=/dev/null kubectl --server "$(sed -n 's/.*server: //p' "$home/kubeconfig")" \
-        --insecure-skip-tls-verify --token "$token" auth whoami)" system:serviceaccount:default:default
-    same "$(k get pod carrier -o 'jsonpath={.status.containerStatuses[0].restartCount}')" 0
-    same "$(k logs carrier)" ""
-    k delete pod carrier --now
-    ! grep -q "$uid" /proc/self/mountinfo || fail "a mount is left"
-}
-
 goes_on_when_gantryd_is_killed() {
     pod ticking 'i=0; while :; do i=$((i + 1)); echo tick $i; sleep 0.2; done' | k create -f -
     pod ending 'sleep 1; echo over; exit 5' | k create -f -
@@ -433,7 +385,7 @@ leaves_nothing_behind() {
     [ -e "$work/boot.img" ] || fail "a disk that is not ours was removed"
 }
 
-plan 17
+plan 16
 start_gantryd || { cat "$work/gantryd.log"; exit 1; }
 it "runs a pod to its end" runs_a_pod_to_its_end
 it "gives a pod what it names" gives_a_pod_what_it_names
@@ -445,7 +397,6 @@ it "stops a pod at its deadline" stops_a_pod_at_its_deadline
 it "remembers why it ends a pod" remembers_why_it_ends_a_pod
 it "mounts a part of a volume" mounts_a_part_of_a_volume
 it "restarts what fails" restarts_what_fails
-it "renews tokens before they end" renews_tokens
 it "runs a playbook with this machine's Ansible" runs_a_playbook
 it "runs a machine and shows its console" runs_a_machine
 it "obeys virtctl: console, restart, pause, stop, start" obeys_virtctl

@@ -305,14 +305,6 @@ bool path_ends_with(const char *path, const char *wanted)
            (len == end || path[len - end - 1] == '/');
 }
 
-bool path_is_mount(const char *path)
-{
-    CLEANUP(str) char *above = xasprintf("%s/..", path);
-    struct stat here, there;
-
-    return stat(path, &here) == 0 && stat(above, &there) == 0 && here.st_dev != there.st_dev;
-}
-
 bool path_is_plain_relative(const char *path, size_t len)
 {
     struct span rest = {path, len}, part;

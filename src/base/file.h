@@ -52,8 +52,5 @@ const char *path_base(const char *path);
 /* True if PATH is WANTED, which may begin with slashes, or ends with it at a slash. */
 bool path_ends_with(const char *path, const char *wanted);
 
-/* Whether something is mounted at PATH, a folder (not: a folder of the same file system bound there). */
-bool path_is_mount(const char *path);
-
 /* False for absolute paths and for those with an empty, "." or ".." part. */
 bool path_is_plain_relative(const char *path, size_t len);

@@ -13,7 +13,7 @@ struct error;
 struct image;
 
 /* Makes the Pod's volumes below POD_DIR.  *VOLUMES, owned by the caller, maps each volume's name to
- * {path, readOnly} for a folder (or {path, device} for a block device) or {files[]{path, data, mode}}.
+ * {path} for a folder (or {path, device} for a block device) or {files[]{path, data, mode}}.
  * ERROR_UNAVAILABLE or ERROR_NOT_FOUND: something the Pod names is not there (yet). */
 int pod_volumes_make(struct agent *agent, const json_t *pod, const char *pod_dir, json_t **volumes,
                      struct error **err);

@@ -16,7 +16,6 @@
 #include "node/appliance.h"
 #include "node/image.h"
 #include "node/machine_resources.h"
-#include "node/pod_token.h"
 #include "node/sub_path.h"
 #include "node/volumes.h"
 
@@ -31,7 +30,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOUNT_MS = 30000, MOUNT_OUTPUT_MAX = 4096 };
+enum { MOUNT_MS = 30000, MOUNT_OUTPUT_MAX = 4096, TOKEN_SECONDS = 24 * 3600 };
 
 #define APPLIANCE_DIR "/opt/gantry/appliance"
 #define SUB_PATH_PREFIX "sub_"
@@ -43,7 +42,6 @@ struct making {
     const json_t *pod;
     const char *pod_dir;
     json_t *files; /* of a volume whose content is data */
-    bool has_token; /* among them */
 };
 
 static void add_file(json_t *files, const char *path, const char *base64, int64_t mode)
@@ -135,13 +133,37 @@ static int add_data(struct making *m, bool secret, const char *name, const json_
 
 static int add_token(struct making *m, const json_t *source, struct error **err)
 {
-    CLEANUP(str) char *token = pod_token_request(m->agent, m->pod, source, err);
+    const char *account = obj_str(m->pod, "spec.serviceAccountName", "default");
+    CLEANUP(str) char *path = xasprintf("/api/v1/namespaces/%s/serviceaccounts/%s/token",
+                                        meta_ns(m->pod), account);
+    json_auto_t *request = obj_pack(
+        "{s:s,s:s,s:{s:I,s:{s:s,s:s,s:s,s:s}}}", "apiVersion", "authentication.k8s.io/v1", "kind",
+        "TokenRequest", "spec", "expirationSeconds",
+        (json_int_t)obj_int(source, "expirationSeconds", TOKEN_SECONDS), "boundObjectRef", "kind",
+        "Pod", "apiVersion", "v1", "name", meta_name(m->pod), "uid", meta_uid(m->pod));
+    json_t *answer = NULL;
 
-    if (token == NULL)
-        return -1;
-    add_text(m->files, pod_token_path(source), token, 0600);
-    explicit_bzero(token, strlen(token));
-    m->has_token = true;
+    /* A pod's life is short here and its files do not change: the token must last as long. */
+    if (obj_int(request, "spec.expirationSeconds", 0) < TOKEN_SECONDS)
+        obj_put_int(request, "spec.expirationSeconds", TOKEN_SECONDS);
+    if (obj_str(source, "audience", NULL) != NULL)
+        obj_take(request, "spec.audiences", obj_pack("[s]", obj_str(source, "audience", "")));
+
+    CLEANUP(str) char *body = obj_format(request);
+    struct kube_request raw = {
+        .method = "POST",
+        .path = path,
+        .content_type = "application/json",
+        .body = body,
+        .body_len = strlen(body),
+    };
+    if (kube_raw(m->agent->client, &raw, &answer, err) == -1)
+        return error_wrap(err, "token of service account \"%s\"", account);
+    json_auto_t *owned = answer;
+    const char *token = NULL;
+    if (obj_need_str(owned, "status.token", &token, err) == -1)
+        return error_wrap(err, "token of service account \"%s\"", account);
+    add_text(m->files, obj_str(source, "path", "token"), token, 0600);
     return 0;
 }
 
@@ -256,6 +278,14 @@ static json_t *make_claim(const struct making *m, const json_t *source, struct e
     return obj_pack("{s:s,s:b}", "path", device, "device", true);
 }
 
+static bool is_mount_point(const char *path)
+{
+    CLEANUP(str) char *above = xasprintf("%s/..", path);
+    struct stat here, there;
+
+    return stat(path, &here) == 0 && stat(above, &there) == 0 && here.st_dev != there.st_dev;
+}
+
 static json_t *make_nfs(const struct making *m, const char *volume, const json_t *source,
                         struct error **err)
 {
@@ -270,7 +300,7 @@ static json_t *make_nfs(const struct making *m, const char *volume, const json_t
 
     if (path == NULL)
         return NULL;
-    if (!path_is_mount(path)) {
+    if (!is_mount_point(path)) {
         if (process_run(&options, NULL, 0, MOUNT_OUTPUT_MAX, deadline_after(MOUNT_MS), NULL,
                         &result, err) == -1)
             return NULL;
@@ -285,17 +315,6 @@ static json_t *make_nfs(const struct making *m, const char *volume, const json_t
     return path_volume(path);
 }
 
-/* What was gathered for VOLUME: a folder if something in it is renewed. */
-static json_t *finish_data(const struct making *m, const char *volume, struct error **err)
-{
-    CLEANUP(str) char *folder = NULL;
-
-    if (m->has_token && pod_token_place(m->pod_dir, volume, m->files, &folder, err) == -1)
-        return NULL;
-    return folder == NULL ? obj_pack("{s:O}", "files", m->files)
-                          : obj_pack("{s:s,s:b}", "path", folder, "readOnly", true);
-}
-
 /* A volume whose content is data; NULL without an error if it is another. */
 static json_t *make_data(struct making *m, const json_t *volume, struct error **err)
 {
@@ -304,7 +323,6 @@ static json_t *make_data(struct making *m, const json_t *volume, struct error **
     int result = 0;
 
     m->files = files;
-    m->has_token = false;
     if ((source = obj_obj(volume, "configMap")) != NULL)
         result = add_data(m, false, obj_str(source, "name", ""), source, 0644, err);
     else if ((source = obj_obj(volume, "secret")) != NULL)
@@ -315,7 +333,7 @@ static json_t *make_data(struct making *m, const json_t *volume, struct error **
         result = add_downward(m, source, obj_int(source, "defaultMode", 0644), err);
     else
         return NULL;
-    return result == -1 ? NULL : finish_data(m, obj_str(volume, "name", ""), err);
+    return result == -1 ? NULL : obj_pack("{s:O}", "files", files);
 }
 
 static json_t *make_volume(struct making *m, const json_t *volume, struct error **err)
@@ -362,15 +380,11 @@ static int make_service_account(struct making *m, json_t *volumes, struct error 
         mounts_service_account(m->pod))
         return 0;
     m->files = files;
-    m->has_token = false;
     if (add_token(m, NULL, err) == -1 ||
         add_data(m, false, "kube-root-ca.crt", authority, 0644, err) == -1)
         return -1;
     add_text(files, "namespace", meta_ns(m->pod), 0644);
-    json_t *made = finish_data(m, POD_TOKEN_FOLDER, err);
-    if (made == NULL)
-        return -1;
-    json_object_set_new(volumes, SERVICE_ACCOUNT_DIR, made);
+    json_object_set_new(volumes, SERVICE_ACCOUNT_DIR, obj_pack("{s:O}", "files", files));
     return 0;
 }
 
@@ -414,7 +428,7 @@ int pod_volumes_release(const char *pod_dir, struct error **err)
 
         if (str_starts_with(entry->d_name, SUB_PATH_PREFIX))
             result = sub_path_release(path, err);
-        else if (entry->d_name[0] != '.' && path_is_mount(path) &&
+        else if (entry->d_name[0] != '.' && is_mount_point(path) &&
                  umount2(path, MNT_DETACH) == -1)
             result = error_sys(err, errno, "cannot unmount \"%s\"", path);
     }
@@ -450,18 +464,15 @@ static void mount_files(json_t *spec, const json_t *files, const char *to, const
     }
 }
 
-/* Mounts the folder of VOLUME, or its part SUB, which is bound to AT first. */
-static int mount_path(json_t *spec, const json_t *volume, const json_t *mount, const char *to,
+/* Mounts the volume's folder FROM, or its part SUB, which is bound to AT first. */
+static int mount_path(json_t *spec, const char *from, const json_t *mount, const char *to,
                       const char *sub, const char *at, struct error **err)
 {
-    const char *from = obj_str(volume, "path", "");
-    bool read_only = obj_bool(volume, "readOnly", false) || obj_bool(mount, "readOnly", false);
-
     if (sub != NULL && !path_is_plain_relative(sub, strlen(sub)))
         return error_set(err, ERROR_INVALID, "subPath \"%s\" leaves its volume", sub);
     if (sub != NULL && sub_path_bind(from, sub, at, err) == -1)
         return -1;
-    add_mount(spec, sub != NULL ? at : from, to, read_only, false);
+    add_mount(spec, sub != NULL ? at : from, to, obj_bool(mount, "readOnly", false), false);
     return 0;
 }
 
@@ -496,7 +507,7 @@ static int add_volume_mounts(const struct agent *agent, const json_t *pod, json_
             sub = NULL;
         if (obj_arr(volume, "files") != NULL)
             mount_files(spec, obj_arr(volume, "files"), to, sub);
-        else if (mount_path(spec, volume, mount, to, sub, at, err) == -1)
+        else if (mount_path(spec, obj_str(volume, "path", ""), mount, to, sub, at, err) == -1)
             return error_wrap(err, "volume \"%s\"", name);
     }
     json_array_foreach(obj_arr(container, "volumeDevices"), i, mount)
@@ -509,10 +520,8 @@ static int add_volume_mounts(const struct agent *agent, const json_t *pod, json_
         add_mount(spec, obj_str(volume, "path", ""), obj_str(mount, "devicePath", ""), false, true);
     }
     volumes = json_object_get(volumes, SERVICE_ACCOUNT_DIR);
-    if (obj_arr(volumes, "files") != NULL)
+    if (volumes != NULL)
         mount_files(spec, obj_arr(volumes, "files"), SERVICE_ACCOUNT_DIR, NULL);
-    else if (volumes != NULL)
-        add_mount(spec, obj_str(volumes, "path", ""), SERVICE_ACCOUNT_DIR, true, false);
     return 0;
 }
 

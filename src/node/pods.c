@@ -19,7 +19,6 @@
 #include "node/image.h"
 #include "node/pod_spec.h"
 #include "node/pod_status.h"
-#include "node/pod_token.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -397,7 +396,6 @@ static int run_pod(struct pods *pods, const json_t *pod, struct pod_view *view,
                    struct reconcile_result *result, struct error **err)
 {
     struct agent *agent = pods->agent;
-    CLEANUP(str) char *dir = pod_dir(agent, meta_uid(pod));
     int64_t left = left_ms(pod, view->now_ms), again_ms = 0;
     const char *reason = NULL, *message = NULL;
 
@@ -416,7 +414,6 @@ static int run_pod(struct pods *pods, const json_t *pod, struct pod_view *view,
         }
         agent_event(agent, &KIND_POD, pod, true, reason, "%s", message);
     } else {
-        pod_tokens_renew(agent, pod, dir, view->now_ms);
         run_containers(pods, pod, view, &again_ms);
     }
 

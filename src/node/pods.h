@@ -3,7 +3,7 @@
  * One folder per Pod, DIR/pods/UID:
  *     pod.json            {namespace, name}
  *     containers/NAME/    see supervisor.h
- *     volumes/NAME/       emptyDirs, NFS mounts and tokens (pod_token.h)
+ *     volumes/NAME/       emptyDirs and NFS mounts
  *     stop.json           {at}: when the containers were asked to end
  * Folders of Pods that are gone are removed, with all that still runs in them.
  *
