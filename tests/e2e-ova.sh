@@ -53,7 +53,7 @@ shows_columns() {
 tells_how_it_does() {
     status=$("$bin/gantry" status --dir "$work/home")
     contains "$status" "0 Running, 1 Succeeded"
-    for part in "refused, 0 failed; reads p50" " watches, " " objects, " "; p50 " " MiB; "; do
+    for part in "refused, 0 failed; reads p50" " watches, " " objects, " "; a write p50 " ", a commit p50 " " MiB; "; do
         contains "$status" "$part"
     done
     metrics=$(kubectl get --raw /metrics)
