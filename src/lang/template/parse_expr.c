@@ -375,16 +375,34 @@ static int parse_commands(struct parser *p, struct command_list *commands, enum 
     }
 }
 
+/* What PIPE declares has no name yet in its own commands: "$x := $x" means the $x from before. */
+static void hide_declared(struct parser *p, const struct pipe *pipe, struct span names[2])
+{
+    for (int i = 0; i < pipe->slot_count && !pipe->is_assign; i++) {
+        names[i] = p->variables[pipe->slots[i]];
+        p->variables[pipe->slots[i]] = (struct span){0};
+    }
+}
+
+static void show_declared(struct parser *p, const struct pipe *pipe, const struct span names[2])
+{
+    for (int i = 0; i < pipe->slot_count && !pipe->is_assign; i++)
+        p->variables[pipe->slots[i]] = names[i];
+}
+
 struct pipe *template_parse_pipe(struct parser *p, bool in_parentheses, const char *context)
 {
     struct pipe *pipe = template_parse_alloc(p, 1, sizeof(*pipe));
     struct command_list commands = {0};
+    struct span names[2];
 
     template_parse_skip_space(p);
     pipe->offset = template_parse_offset_of(p, template_parse_peek(p));
     if (parse_declaration(p, strcmp(context, "range") == 0, pipe) == -1)
         return NULL;
+    hide_declared(p, pipe, names);
     int result = parse_commands(p, &commands, in_parentheses ? TOKEN_CLOSE : TOKEN_END, context);
+    show_declared(p, pipe, names);
     if (result == 0 && commands.len == 0)
         result = caret_set(p->err, ERROR_INVALID, p->template->what, p->text, pipe->offset,
                            "a value is missing for %s", context);
