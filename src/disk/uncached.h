@@ -20,7 +20,8 @@ struct uncached *uncached_new(int fd, const char *name);
 void uncached_free(struct uncached *uncached);
 
 /* Writes LEN bytes.  Waits while too much is on its way, so that memory stays bounded however slow the
- * disk.  What fails on its way to the disk is told by the next fdatasync. */
+ * disk.  What fails on its way to the disk is told once: by a later call, for any range, or by the next
+ * fdatasync. */
 int uncached_write(struct uncached *uncached, const void *data, size_t len, uint64_t offset,
                    struct error **err);
 
